@@ -1,0 +1,162 @@
+"""Small protocols that the floors above implement and hand in; each docstring is a contract."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from credential.model import State
+
+
+class Algorithm(StrEnum):
+    """Kinds of signing keys; the digest goes with the key."""
+
+    RSA_2048 = "rsa-2048"
+    RSA_3072 = "rsa-3072"
+    RSA_4096 = "rsa-4096"
+    P256 = "p-256"
+    P384 = "p-384"  # with SHA-384
+    ED25519 = "ed25519"
+
+
+class Signer(Protocol):
+    """Holds one private key for one role; loaded once per process."""
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """Which kind of key this is."""
+        ...
+
+    @property
+    def public_key(self) -> bytes:
+        """SubjectPublicKeyInfo, DER."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign the message itself, not its digest.
+
+        RSA: PKCS #1 v1.5 with SHA-256. ECDSA: DER of r and s, with SHA-256
+        (P-256) or SHA-384 (P-384). Ed25519: 64 bytes.
+
+        Raises:
+            UnavailableError: the key store does not answer (a token was removed).
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Says what time it is; frozen in tests."""
+
+    def now(self) -> datetime:
+        """The current moment, with time zone UTC."""
+        ...
+
+
+class Blobs(Protocol):
+    """Durable, create-only storage of named bytes; names are ``/``-separated ASCII."""
+
+    def create(self, name: str, parts: Sequence[bytes]) -> bool:
+        """Store the joined parts durably (survives power loss once this returns).
+
+        Returns False, and changes nothing, when the name exists already. Safe
+        to call at once from several processes: exactly one gets True.
+        """
+        ...
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Read all or a range.
+
+        Raises:
+            MissingBlob: there is no such name.
+            UnavailableError: the store does not answer.
+        """
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Whether the name is stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of a credential's history as a verifier needs it.
+
+    Attributes:
+        state: the state it led to.
+        effective_on: the day the change counts from, Beijing time.
+        recorded_at: when the registry learnt of it.
+        reason: stable reason code, or empty.
+        decision: number of the decision document, or empty.
+    """
+
+    state: State
+    effective_on: date
+    recorded_at: datetime
+    reason: str = ""
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredFile:
+    """One stored file of a credential: the original or a later revision of it."""
+
+    digest: bytes  # SHA-256 of the whole PDF
+    length: int  # bytes
+    seal_proof: str  # C2SP tlog-proof of the seal leaf, text; empty when not yet logged
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredCredential:
+    """Everything the registry can say about one credential, for the verifier to check.
+
+    Nothing in it is believed as it stands: claims carry a signature, leaves a
+    proof, the state a status list.
+
+    Attributes:
+        claims: the COSE_Sign1 message over the full claims.
+        state: now.
+        changes: oldest first; empty for a credential nothing has happened to.
+        superseded_by: serial of the credential that replaced it, or None.
+        supersedes: serial of the one it replaces, or None.
+        files: the original first.
+        issue_proof: C2SP tlog-proof of the issue leaf, text; empty when not yet logged.
+        status_list: number of the status list.
+        status_index: slot in it.
+        issued: False while the batch is still being printed.
+    """
+
+    claims: bytes
+    state: State
+    changes: tuple[Change, ...]
+    superseded_by: str | None
+    supersedes: str | None
+    files: tuple[RegisteredFile, ...]
+    issue_proof: str
+    status_list: int
+    status_index: int
+    issued: bool
+
+
+class CredentialSource(Protocol):
+    """The registry as a verifier sees it; every method may raise UnavailableError."""
+
+    def by_digest(self, digest: bytes) -> RegisteredCredential | None:
+        """Find by SHA-256 of an exact stored PDF."""
+        ...
+
+    def by_code(self, code: str) -> RegisteredCredential | None:
+        """Find by verification code, 16 characters in canonical form."""
+        ...
+
+    def by_serial(self, serial: str) -> Sequence[RegisteredCredential]:
+        """Find all versions under a serial (several issuers may use the same), newest first."""
+        ...
+
+    def checkpoint(self) -> str:
+        """The newest published checkpoint of the log, a C2SP signed note."""
+        ...
+
+    def status_token(self, list_number: int) -> bytes:
+        """The newest published status list, a CWT (tagged COSE_Sign1)."""
+        ...

@@ -1,0 +1,1 @@
+"""Read what bureaus send: workbooks, CSV files, photos."""

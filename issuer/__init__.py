@@ -1,0 +1,1 @@
+"""Issue and change credentials: batches, approval, chunks."""

@@ -1,0 +1,1 @@
+"""Make, keep and use signing keys."""

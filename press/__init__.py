@@ -1,0 +1,1 @@
+"""Print a credential: from checked claims to the bytes of a signed PDF."""

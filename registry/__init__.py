@@ -1,0 +1,1 @@
+"""What was issued, what became of it, and where the files are."""

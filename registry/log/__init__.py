@@ -1,0 +1,1 @@
+"""The append-only transparency log: leaves, tree, checkpoints, proofs."""

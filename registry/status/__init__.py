@@ -1,0 +1,1 @@
+"""Status lists: two bits a credential, signed and cacheable."""

@@ -1,0 +1,1 @@
+"""Put the parts together: settings and the command line."""

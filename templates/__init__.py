@@ -1,0 +1,1 @@
+"""Templates, pages and fonts: data with a small door."""

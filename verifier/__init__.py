@@ -1,0 +1,1 @@
+"""Say whether a credential is genuine and still good."""
