@@ -26,7 +26,8 @@ check: $(VENV)/.dev ## formatting, lint, types and the rules of the house
 bench: $(VENV)/.dev ## measure certificates a second and seconds by stage (ARGS="--quick")
 	@$(BIN)/python bench/issue.py $(ARGS)
 
-docs: $(VENV)/.dev ## check that links lead somewhere and that the commands named in the docs exist
+docs: $(VENV)/.dev ## write the list of files, check the links and the commands that the docs name
+	@$(BIN)/python docs/tree.py
 	@$(BIN)/python -m pytest tests/test_docs.py
 
 lock: $(VENV)/.dev ## pin what requirements/*.in ask for, with hashes
