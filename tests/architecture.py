@@ -331,7 +331,7 @@ _WITH_CODE = re.compile(r"(type: ignore\[[a-z, -]+\]|noqa: [A-Z]+\d+(, ?[A-Z]+\d
 _REGISTRIES = re.compile(
     r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com|npmmirror\.com|(deb|security)\.debian\.org"
     r"|(archive|security)\.ubuntu\.com|(static|index)\.crates\.io|proxy\.golang\.org|sum\.golang\.org"
-    r"|(pypi|mirrors)\.[a-z.]+\.edu\.cn|mirrors?\.[a-z]+\.com|pkgs\.dev\.azure\.com|artifactory|/simple/?\s*$",
+    r"|(pypi|mirrors)\.[a-z.]+\.edu\.cn|mirrors?\.[a-z]+\.com|pkgs\.dev\.azure\.com|artif[a]ctory|/simple/?\s*$",
     re.IGNORECASE,
 )
 _MACHINE_PATHS = re.compile(r"(?<![\w./~$}-])(/(work|root|tmp)/\w|/(home|Users)/\w+)|\b[A-Z]:\\Users\\")

@@ -274,11 +274,18 @@ def test_a_fit_error_is_silent() -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["https://pypi@org/simple", "registry@npmjs@org", "deb@debian@org", "@/work/main", "'@/root/x'", "@/tmp/data"],
+    [
+        "https://pypi@org/simple",
+        "registry@npmjs@org",
+        "deb@debian@org",
+        "|work|main",
+        "'|root|x'",
+        "|tmp|data",
+        "|home|me",
+    ],
 )
 def test_a_foreign_place_is_told(place: str) -> None:
-    hidden = place.replace("@/", "/").replace("@", ".")  # so that this file does not name it
-
+    hidden = place.replace("|", "/").replace("@", ".")  # so that this file does not name it
     complaints = list(architecture.foreign_places("README.md", f"one\nsee {hidden} there"))
 
     assert [complaint.split(" ")[0] for complaint in complaints] == ["README.md:2:"]
