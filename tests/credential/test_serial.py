@@ -1,7 +1,5 @@
 """Serials, licence identifiers and verification codes: vectors of DOMAIN 2.2 and 7, and properties."""
 
-import importlib
-import importlib.util
 import string
 
 import pytest
@@ -203,14 +201,6 @@ def test_identifier_refuses_parts_without_the_standard_form(
 ) -> None:
     with pytest.raises(BadIdentifier):
         identifier(type_code, issuer, serial, version)
-
-
-@pytest.mark.parametrize(("system", "alphabet"), [("mod_11_10", string.digits), ("mod_37_36", ALPHANUMERIC)])
-@pytest.mark.skipif(importlib.util.find_spec("stdnum") is None, reason="python-stdnum is no dependency")
-def test_check_characters_agree_with_python_stdnum(system: str, alphabet: str) -> None:
-    other = importlib.import_module(f"stdnum.iso7064.{system}")
-    for text in ("0", "1", "794", "00099999", "33029920260520001", alphabet, alphabet[::-1]):
-        assert check_character(text, alphabet) == other.calc_check_digit(text)
 
 
 @pytest.mark.parametrize(

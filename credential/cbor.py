@@ -1,0 +1,163 @@
+"""Deterministic CBOR (RFC 8949, 4.2.1): one value, one encoding.
+
+Only what our formats need: integers, byte and text strings, arrays, maps and
+tags. Reading is total and strict: whatever is not the one shortest encoding of
+such a value is refused, so that equal values always have equal digests.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from credential.errors import InputError
+
+MAX_DEPTH = 8
+_LENGTHS = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}  # bytes that follow, least value
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tagged value, as 18 for COSE_Sign1."""
+
+    number: int
+    value: Any
+
+
+class BadCbor(InputError):
+    """Bytes that are not deterministic CBOR of the kind we write."""
+
+    code = "bad-cbor"
+
+    def __init__(self, why_en: str, why_zh: str, offset: int) -> None:
+        super().__init__(
+            f"the bytes are not deterministic CBOR: {why_en} at byte {offset}",
+            f"数据不是确定性 CBOR 编码: 第 {offset} 字节处{why_zh}",
+        )
+        self.offset = offset
+
+
+def encode(value: Any) -> bytes:
+    """Write integers, bytes, text, lists, maps and tags in their one encoding.
+
+    Written here since cbor2's canonical mode orders keys by length first, which
+    is another order than RFC 8949's where positive and negative keys meet.
+
+    Raises:
+        TypeError: a value of another type.
+        OverflowError: an integer outside -2^64 to 2^64 - 1.
+        UnicodeEncodeError: a text with a lone surrogate.
+    """
+    match value:
+        case bool():
+            pass
+        case int():
+            return _head(0, value) if value >= 0 else _head(1, -1 - value)
+        case bytes():
+            return _head(2, len(value)) + value
+        case str():
+            content = value.encode()
+            return _head(3, len(content)) + content
+        case list():
+            return _head(4, len(value)) + b"".join(map(encode, value))
+        case dict():
+            entries = sorted((encode(key), encode(item)) for key, item in value.items())
+            return _head(5, len(value)) + b"".join(key + item for key, item in entries)
+        case Tag():
+            return _head(6, value.number) + encode(value.value)
+    raise TypeError(f"our formats have no {type(value).__name__}")
+
+
+def decode(data: bytes) -> Any:
+    """Read what :func:`encode` wrote; arrays become lists.
+
+    Raises:
+        BadCbor: anything else, including bytes after the value.
+    """
+    value, end = _read(data, 0, MAX_DEPTH)
+    if end != len(data):
+        raise BadCbor("something follows the value", "有多余内容", end)
+    return value
+
+
+def _head(major: int, argument: int) -> bytes:
+    if argument < 24:
+        return bytes([major << 5 | argument])
+    short, width = next(
+        (short, width) for short, (width, _) in _LENGTHS.items() if argument < 1 << 8 * width or width == 8
+    )
+    return bytes([major << 5 | short]) + argument.to_bytes(width)
+
+
+def _read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+    if depth == 0:
+        raise BadCbor("it is nested too deep", "嵌套过深", at)
+    start = at
+    major, argument, at = _read_head(data, at)
+    match major:
+        case 0:
+            return argument, at
+        case 1:
+            return -1 - argument, at
+        case 2 | 3:
+            chunk = data[at : at + argument]
+            if len(chunk) != argument:
+                raise BadCbor("a string is cut off", "字符串不完整", at)
+            return (chunk if major == 2 else _text(chunk, at)), at + argument
+        case 4:
+            items = []
+            for _ in range(_count(data, at, argument)):
+                item, at = _read(data, at, depth - 1)
+                items.append(item)
+            return items, at
+        case 5:
+            return _read_map(data, at, _count(data, at, argument), depth)
+        case 6:
+            item, at = _read(data, at, depth - 1)
+            return Tag(argument, item), at
+    raise BadCbor("there is a number or value of a kind we do not write", "出现不支持的类型", start)
+
+
+def _read_head(data: bytes, at: int) -> tuple[int, int, int]:
+    if at >= len(data):
+        raise BadCbor("it is cut off", "数据不完整", at)
+    major, short = data[at] >> 5, data[at] & 31
+    if short < 24:
+        return major, short, at + 1
+    if short not in _LENGTHS:
+        raise BadCbor("a length is indefinite or reserved", "长度未定或保留", at)
+    width, least = _LENGTHS[short]
+    following = data[at + 1 : at + 1 + width]
+    argument = int.from_bytes(following)
+    if len(following) != width:
+        raise BadCbor("it is cut off", "数据不完整", at)
+    if argument < least:
+        raise BadCbor("a number is not written in the shortest way", "数字未采用最短编码", at)
+    return major, argument, at + 1 + width
+
+
+def _read_map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[Any, Any], int]:
+    entries: dict[Any, Any] = {}
+    previous = b""
+    for _ in range(count):
+        start = at
+        key, at = _read(data, at, depth - 1)
+        if not isinstance(key, int | str):
+            raise BadCbor("a key is neither number nor text", "键不是数字或文本", start)
+        if data[start:at] <= previous:
+            raise BadCbor("keys are out of order or stand twice", "键次序错误或重复", start)
+        previous = data[start:at]
+        entries[key], at = _read(data, at, depth - 1)
+    return entries, at
+
+
+def _count(data: bytes, at: int, argument: int) -> int:
+    """Refuse counts that the rest of the bytes cannot hold, before any work is done."""
+    if argument > len(data) - at:
+        raise BadCbor("a list or map is cut off", "列表或映射不完整", at)
+    return argument
+
+
+def _text(chunk: bytes, at: int) -> str:
+    try:
+        return chunk.decode()
+    except UnicodeDecodeError as error:
+        raise BadCbor("a text is not UTF-8", "文本不是 UTF-8", at) from error

@@ -1,0 +1,238 @@
+"""COSE_Sign1 (RFC 9052): the signed form of claims and QR codes, in one encoding.
+
+``18([<< {1: alg, 4: kid} >>, {}, payload, signature])``, deterministic CBOR.
+The key identifier is the first eight bytes of SHA-256 over the key's SPKI.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from credential.cbor import BadCbor, Tag, decode, encode
+from credential.errors import InputError, RefusedError
+from credential.ports import Algorithm, Signer
+
+SIGN1_TAG = 18
+KEY_ID_BYTES = 8
+MAX_MESSAGE_BYTES = 1 << 17
+
+_ALG = 1
+_KID = 4
+
+
+class CoseAlgorithm(IntEnum):
+    """Numbers of IANA's COSE registry that we sign with and accept."""
+
+    ES256 = -7
+    EDDSA = -8
+    ES384 = -35
+    RS256 = -257  # RFC 8812, so that one RSA key can serve PDFs and claims
+
+
+_ALGORITHMS = {
+    Algorithm.P256: CoseAlgorithm.ES256,
+    Algorithm.P384: CoseAlgorithm.ES384,
+    Algorithm.ED25519: CoseAlgorithm.EDDSA,
+    Algorithm.RSA_2048: CoseAlgorithm.RS256,
+    Algorithm.RSA_3072: CoseAlgorithm.RS256,
+    Algorithm.RSA_4096: CoseAlgorithm.RS256,
+}
+_COORDINATE_BYTES = {CoseAlgorithm.ES256: 32, CoseAlgorithm.ES384: 48}
+_SIGNATURE_BYTES = {
+    Algorithm.P256: 64,
+    Algorithm.P384: 96,
+    Algorithm.ED25519: 64,
+    Algorithm.RSA_2048: 256,
+    Algorithm.RSA_3072: 384,
+    Algorithm.RSA_4096: 512,
+}
+_LEAST_RSA_BITS = 2048
+
+
+class BadMessage(InputError):
+    """Bytes that are not a COSE_Sign1 message in the one encoding we write."""
+
+    code = "bad-cose-message"
+
+    def __init__(self, why_en: str, why_zh: str) -> None:
+        super().__init__(f"the bytes are not a signed message of ours: {why_en}", f"这不是本系统的签名数据: {why_zh}")
+
+
+class BadPublicKey(InputError):
+    """A public key that cannot be read or is of a kind we do not accept."""
+
+    code = "bad-public-key"
+
+    def __init__(self, why_en: str, why_zh: str) -> None:
+        super().__init__(f"the public key cannot be used: {why_en}", f"公钥不可用: {why_zh}")
+
+
+class BadSignature(RefusedError):
+    """The signature is not this key's over this message."""
+
+    code = "bad-signature"
+
+    def __init__(self, kid: bytes) -> None:
+        super().__init__(
+            f"the signature was not made with the key {kid.hex()} over these bytes",
+            f"签名并非由密钥 {kid.hex()} 对该数据作出",
+        )
+        self.kid = kid
+
+
+@dataclass(frozen=True, slots=True)
+class SignedMessage:
+    """A message in the right form; nothing in it is believed before :meth:`verify`.
+
+    Attributes:
+        algorithm: what the protected header says.
+        kid: eight bytes, which key is said to have signed.
+        payload: the signed bytes.
+        signature: r and s in fixed length for ECDSA.
+        protected: the protected header's bytes.
+    """
+
+    algorithm: CoseAlgorithm
+    kid: bytes
+    payload: bytes
+    signature: bytes
+    protected: bytes
+
+    def verify(self, public_key: bytes) -> None:
+        """Check the signature.
+
+        Args:
+            public_key: SubjectPublicKeyInfo, DER; the caller vouches for it.
+
+        Raises:
+            BadSignature: not this key's, or another algorithm than the key's.
+            BadPublicKey: the key cannot be read.
+        """
+        key = load_public_key(public_key)
+        content = _to_be_signed(self.protected, self.payload)
+        try:
+            if key_id(public_key) != self.kid or _algorithm_of(key) is not self.algorithm:
+                raise BadSignature(self.kid)
+            if isinstance(key, ed25519.Ed25519PublicKey):
+                key.verify(self.signature, content)
+            elif isinstance(key, rsa.RSAPublicKey):
+                key.verify(self.signature, content, padding.PKCS1v15(), SHA256())
+            else:
+                hash_function = SHA256() if self.algorithm is CoseAlgorithm.ES256 else SHA384()
+                key.verify(self._der_signature(), content, ec.ECDSA(hash_function))
+        except InvalidSignature as error:
+            raise BadSignature(self.kid) from error
+
+    def _der_signature(self) -> bytes:
+        size = _COORDINATE_BYTES[self.algorithm]
+        if len(self.signature) != 2 * size:
+            raise BadSignature(self.kid)
+        return encode_dss_signature(int.from_bytes(self.signature[:size]), int.from_bytes(self.signature[size:]))
+
+
+PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
+
+
+def key_id(public_key: bytes) -> bytes:
+    """The key identifier: the first eight bytes of SHA-256 over the SPKI, DER."""
+    return hashlib.sha256(public_key).digest()[:KEY_ID_BYTES]
+
+
+def load_public_key(public_key: bytes) -> PublicKey:
+    """Read an SPKI, DER, of a kind that we accept: P-256, P-384, Ed25519, RSA from 2048 bits.
+
+    Raises:
+        BadPublicKey: anything else.
+    """
+    try:
+        key = load_der_public_key(public_key)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadPublicKey("it is not an SPKI in DER", "不是 DER 编码的 SPKI") from error
+    is_curve = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1)
+    is_rsa = isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS
+    if isinstance(key, PublicKey) and (is_curve or is_rsa or isinstance(key, ed25519.Ed25519PublicKey)):
+        return key
+    raise BadPublicKey("its kind or size is not accepted", "密钥类型或长度不被接受")
+
+
+def signature_bytes(algorithm: Algorithm) -> int:
+    """How long a signature in a message is."""
+    return _SIGNATURE_BYTES[algorithm]
+
+
+def message_bytes(payload_bytes: int, signature_length: int) -> int:
+    """How long a message with such a payload and signature is."""
+    algorithm = {64: CoseAlgorithm.ES256, 96: CoseAlgorithm.ES384}.get(signature_length, CoseAlgorithm.RS256)
+    return len(_message(_protected(algorithm, bytes(KEY_ID_BYTES)), bytes(payload_bytes), bytes(signature_length)))
+
+
+def sign_message(payload: bytes, signer: Signer) -> bytes:
+    """Sign a payload as a tagged COSE_Sign1 message.
+
+    Raises:
+        UnavailableError: the signer's key store does not answer.
+    """
+    algorithm = _ALGORITHMS[signer.algorithm]
+    protected = _protected(algorithm, key_id(signer.public_key))
+    signature = signer.sign(_to_be_signed(protected, payload))
+    if algorithm in _COORDINATE_BYTES:
+        size = _COORDINATE_BYTES[algorithm]
+        signature = b"".join(number.to_bytes(size) for number in decode_dss_signature(signature))
+    return _message(protected, payload, signature)
+
+
+def open_message(message: bytes) -> SignedMessage:
+    """Take a message apart without believing it.
+
+    Args:
+        message: not trusted; at most 128 KiB.
+
+    Raises:
+        BadMessage: not a tagged COSE_Sign1 in our one encoding, or an unknown
+            algorithm, header or key identifier.
+    """
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise BadMessage("it is too long", "数据过长")
+    try:
+        tagged = decode(message)
+        if not isinstance(tagged, Tag) or tagged.number != SIGN1_TAG:
+            raise BadMessage("it is no tagged COSE_Sign1", "不是带标签的 COSE_Sign1")
+        match tagged.value:
+            case [bytes() as protected, dict() as unprotected, bytes() as payload, bytes() as signature]:
+                header = decode(protected)
+            case _:
+                raise BadMessage("it has not the four parts", "结构不符")
+    except BadCbor as error:
+        raise BadMessage(error.en, error.zh) from error
+    if unprotected or not isinstance(header, dict) or header.keys() != {_ALG, _KID}:
+        raise BadMessage("its headers are not alg and kid, both protected", "头部应仅含受保护的 alg 与 kid")
+    kid, algorithm = header[_KID], header[_ALG]
+    if algorithm not in list(CoseAlgorithm) or not isinstance(kid, bytes) or len(kid) != KEY_ID_BYTES:
+        raise BadMessage("its algorithm or key identifier is unknown", "算法或密钥标识未知")
+    return SignedMessage(CoseAlgorithm(algorithm), kid, payload, signature, protected)
+
+
+def _algorithm_of(key: PublicKey) -> CoseAlgorithm:
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return CoseAlgorithm.EDDSA
+    if isinstance(key, rsa.RSAPublicKey):
+        return CoseAlgorithm.RS256
+    return CoseAlgorithm.ES256 if isinstance(key.curve, ec.SECP256R1) else CoseAlgorithm.ES384
+
+
+def _protected(algorithm: CoseAlgorithm, kid: bytes) -> bytes:
+    return encode({_ALG: int(algorithm), _KID: kid})
+
+
+def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
+    return encode(["Signature1", protected, b"", payload])  # RFC 9052, 4.4
+
+
+def _message(protected: bytes, payload: bytes, signature: bytes) -> bytes:
+    return encode(Tag(SIGN1_TAG, [protected, {}, payload, signature]))
