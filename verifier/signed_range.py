@@ -1,0 +1,156 @@
+"""Rules about the bytes of a signed PDF, before and beside any parsing.
+
+A signature says only that certain bytes were signed. These rules say that they
+are the right bytes: all of the revision but the signature's own hex string,
+with nothing hidden in that string or behind the end of the file.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asn1crypto import parser
+
+_HEX = re.compile(rb"[0-9A-Fa-f]*")
+_ZEROS = re.compile(rb"\0*")
+_LINE_ENDS = re.compile(rb"[\r\n]*")
+_END_OF_FILE = re.compile(rb"%%EOF[\r\n]*\Z")
+_BYTE_RANGE = re.compile(
+    rb"/ByteRange\s{0,16}\[\s{0,16}0\s{1,64}(\d{1,10})\s{1,64}(\d{1,10})\s{1,64}(\d{1,10})\s{0,64}\]"
+)
+_LONGEST_END = 64  # %%EOF and line ends; longer runs of line ends belong to nobody
+MAX_CANDIDATES = 16  # signed revisions tried in a file that cannot be read as a whole
+
+
+class BadRange(Exception):
+    """The byte range or the ``/Contents`` string is not as it must be."""
+
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(detail)
+        self.rule = rule
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRange:
+    """The bytes that one signature covers: all up to ``end`` but the gap.
+
+    Attributes:
+        gap_start: offset of the ``<`` of ``/Contents``.
+        gap_end: offset behind its ``>``.
+        end: offset behind the signed revision.
+    """
+
+    gap_start: int
+    gap_end: int
+    end: int
+
+
+def check_range(document: bytes, byte_range: Sequence[object]) -> SignedRange:
+    """Check that a byte range is ``[0 a b c]`` around one hex string, up to the end of a revision.
+
+    Raises:
+        BadRange: it is not.
+    """
+    numbers = [value for value in byte_range if isinstance(value, int) and not isinstance(value, bool)]
+    if len(numbers) != 4 or len(byte_range) != 4:
+        raise BadRange("byte-range", "the byte range is not four whole numbers")
+    start, gap_start, gap_end, rest = (int(number) for number in numbers)
+    if start != 0 or not 0 < gap_start < gap_end or rest <= 0 or gap_end + rest > len(document):
+        raise BadRange("byte-range", "the byte range does not run from the start around one gap")
+    gap = document[gap_start:gap_end]
+    if len(gap) < 4 or gap[:1] != b"<" or gap[-1:] != b">" or not _HEX.fullmatch(gap, 1, len(gap) - 1):
+        raise BadRange("byte-range", "the gap of the byte range is not exactly one hex string")
+    end = gap_end + rest
+    if not _END_OF_FILE.search(document, max(0, end - _LONGEST_END), end):
+        raise BadRange("covers-revision", "the byte range does not reach the end of its revision")
+    return SignedRange(gap_start, gap_end, end)
+
+
+def check_contents(document: bytes, signed: SignedRange, contents: bytes) -> bytes:
+    """Check that the gap holds ``contents``: one CMS message and zeros behind it.
+
+    Returns:
+        The CMS message without the padding.
+
+    Raises:
+        BadRange: the signature dictionary's value is another one, or something
+            stands behind the message.
+    """
+    gap = document[signed.gap_start + 1 : signed.gap_end - 1]
+    if len(gap) % 2 or bytes.fromhex(gap.decode("ascii")) != contents:
+        raise BadRange("byte-range", "the gap of the byte range is not the value of /Contents")
+    try:
+        _, _, _, header, content, trailer = parser.parse(contents)
+    except ValueError as error:
+        raise BadRange("contents", "/Contents holds no CMS message") from error
+    length = len(header) + len(content) + len(trailer)
+    if not _ZEROS.fullmatch(contents, length):
+        raise BadRange("padding", "bytes behind the CMS message are not zero")
+    return contents[:length]
+
+
+def has_only_line_ends(document: bytes, start: int) -> bool:
+    """Whether nothing but line ends follows the offset."""
+    return _LINE_ENDS.fullmatch(document, start) is not None
+
+
+def is_lower_case(document: bytes, signed: SignedRange) -> bool:
+    """Whether the hex string is written in lower case, as our press writes it."""
+    gap = document[signed.gap_start : signed.gap_end]
+    return gap == gap.lower()
+
+
+def signed_ends(document: bytes) -> list[int]:
+    """Find where signed revisions may end, from the bytes alone, longest first.
+
+    For a file that cannot be read as a whole: what was signed may still be
+    good. Only ends before the end of the file are given, at most
+    ``MAX_CANDIDATES``.
+    """
+    ends = set()
+    for match in _BYTE_RANGE.finditer(document):
+        try:
+            signed = check_range(document, [0, *(int(number) for number in match.groups())])
+        except BadRange:
+            continue
+        if signed.end < len(document):
+            ends.add(signed.end)
+    return sorted(ends, reverse=True)[:MAX_CANDIDATES]
+
+
+def is_canonical_der(message: bytes) -> bool:
+    """Whether every length in a DER message is definite and as short as can be.
+
+    A message whose lengths are canonical has exactly one encoding of each
+    length, so that no byte of it can be changed without changing its meaning.
+    """
+    waiting = [(0, len(message))]
+    while waiting:
+        position, end = waiting.pop()
+        while position < end:
+            step = _read_header(message, position, end)
+            if step is None:
+                return False
+            start, behind = step
+            if message[position] & 0x20:  # constructed
+                waiting.append((start, behind))
+            position = behind
+    return True
+
+
+def _read_header(message: bytes, position: int, end: int) -> tuple[int, int] | None:
+    """Read tag and length; gives where the content starts and ends, or None."""
+    if message[position] & 0x1F == 0x1F or position + 2 > end:
+        return None  # tags of several bytes do not occur in a CMS message
+    first = message[position + 1]
+    start = position + 2
+    if first >= 0x80:
+        octets = message[start : start + first - 0x80]
+        start += first - 0x80
+        length = int.from_bytes(octets, "big")
+        if first == 0x80 or start > end or octets[0] == 0 or length < 0x80:
+            return None
+    else:
+        length = first
+    return (start, start + length) if start + length <= end else None
