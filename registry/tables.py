@@ -316,6 +316,7 @@ class HistoryRow(SQLModel, table=True):
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     kind: str
     issuer_id: str = Field(foreign_key="issuer.id")
+    subject: str  # in words that outlive this database's ids
     batch_id: int | None = Field(default=None, foreign_key="batch.id", index=True)
     credential_id: int | None = Field(default=None, foreign_key="credential.id", index=True)
     state: str | None = None

@@ -1,0 +1,210 @@
+"""Rows with their numbers, and the chunks they are issued in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, insert, update
+from sqlmodel import Session, col, select
+
+from credential.model import Record
+from registry.batches import Batch, record_owner, row_place
+from registry.columns import table_of
+from registry.records import decode_record
+from registry.tables import BatchRowRow, ChunkRow, ChunkState, PackRow, RecordKeyRow, RowState
+from registry.vault import RecordKey, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoPlace:
+    """Where a row's sealed photo stands."""
+
+    pack_name: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """One row of a batch, opened.
+
+    Attributes:
+        record: without its photo.
+        photo_digest: SHA-256 of the photo, or None.
+        serial: empty while the batch is not approved.
+    """
+
+    row_number: int
+    record: Record
+    photo_digest: bytes | None
+    photo: PhotoPlace | None
+    live_key: bytes | None
+    serial: str
+    version: int
+    key: RecordKey
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """What approval gives a row."""
+
+    row_number: int
+    serial: str
+    sequence: int
+    chunk_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk as it stands.
+
+    Attributes:
+        pack_name: where its files are or will be; None until it is reserved.
+    """
+
+    batch_id: int
+    number: int
+    state: ChunkState
+    row_count: int
+    pack_name: str | None
+
+
+def read_rows(session: Session, vault: Vault, batch_id: int, chunk_number: int | None = None) -> list[StoredRow]:
+    """Read and open the rows of a batch, or the numbered ones of one chunk, by row number.
+
+    Raises:
+        RecordErased: a row's key was destroyed.
+    """
+    query = (
+        select(BatchRowRow, RecordKeyRow.wrapped, PackRow.name)
+        .join(
+            RecordKeyRow,
+            (col(RecordKeyRow.batch_id) == BatchRowRow.batch_id)
+            & (col(RecordKeyRow.row_number) == BatchRowRow.row_number),
+        )
+        .outerjoin(PackRow, col(PackRow.id) == BatchRowRow.photo_pack_id)
+        .where(BatchRowRow.batch_id == batch_id)
+        .order_by(col(BatchRowRow.row_number))
+    )
+    if chunk_number is not None:
+        query = query.where(BatchRowRow.chunk_number == chunk_number, BatchRowRow.state == RowState.NUMBERED)
+    return [_stored(vault, row, wrapped, pack) for row, wrapped, pack in session.exec(query)]
+
+
+def number_rows(session: Session, batch: Batch, year: int, numberings: Sequence[Numbering]) -> None:
+    """Write the serials of approved rows and make their chunks, in the caller's transaction."""
+    sizes: dict[int, int] = {}
+    for one in numberings:
+        sizes[one.chunk_number] = sizes.get(one.chunk_number, 0) + 1
+    if not sizes:
+        return
+    chunks = [
+        {"batch_id": batch.id, "number": number, "state": ChunkState.READY.value, "row_count": size}
+        for number, size in sizes.items()
+    ]
+    session.execute(insert(table_of(ChunkRow)), chunks)
+    table = table_of(BatchRowRow)
+    statement = (
+        update(table)
+        .where(table.c.batch_id == batch.id, table.c.row_number == bindparam("of_row"))
+        .values(
+            state=RowState.NUMBERED.value,
+            year=year,
+            serial=bindparam("new_serial"),
+            sequence=bindparam("new_sequence"),
+            chunk_number=bindparam("new_chunk"),
+        )
+    )
+    values = [
+        {
+            "of_row": one.row_number,
+            "new_serial": one.serial,
+            "new_sequence": one.sequence,
+            "new_chunk": one.chunk_number,
+        }
+        for one in numberings
+    ]
+    session.connection().execute(statement, values)
+
+
+def refuse_rows(session: Session, batch_id: int, reason: str, obstacles: Mapping[int, str]) -> None:
+    """Refuse submitted rows, each with the serial that stands in its way."""
+    if not obstacles:
+        return
+    table = table_of(BatchRowRow)
+    statement = (
+        update(table)
+        .where(table.c.batch_id == batch_id, table.c.row_number == bindparam("of_row"))
+        .values(state=RowState.REFUSED.value, reason=reason, reason_serial=bindparam("obstacle"))
+    )
+    session.connection().execute(
+        statement, [{"of_row": number, "obstacle": serial} for number, serial in obstacles.items()]
+    )
+
+
+def void_row(session: Session, batch_id: int, row_number: int, reason: str, leaf: int) -> None:
+    """Void the number of a row that gets no credential; the log has been told by a leaf."""
+    row = session.get_one(BatchRowRow, (batch_id, row_number))
+    row.state, row.reason, row.void_leaf = RowState.VOID, reason, leaf
+    session.flush()
+
+
+def numbered_serials(session: Session, batch_id: int, chunk_numbers: Iterable[int]) -> list[tuple[int, str]]:
+    """Row number and serial of the numbered rows of some chunks."""
+    query = select(BatchRowRow.row_number, BatchRowRow.serial).where(
+        BatchRowRow.batch_id == batch_id,
+        BatchRowRow.state == RowState.NUMBERED,
+        col(BatchRowRow.chunk_number).in_(list(chunk_numbers)),
+    )
+    return [(number, serial or "") for number, serial in session.exec(query.order_by(col(BatchRowRow.row_number)))]
+
+
+def list_chunks(session: Session, batch_id: int) -> list[Chunk]:
+    """The chunks of a batch, by number."""
+    query = select(ChunkRow).where(ChunkRow.batch_id == batch_id).order_by(col(ChunkRow.number))
+    return [_chunk(row) for row in session.exec(query)]
+
+
+def get_chunk(session: Session, batch_id: int, number: int) -> Chunk:
+    """Read one chunk, and lock it when writing on PostgreSQL."""
+    query = select(ChunkRow).where(ChunkRow.batch_id == batch_id, ChunkRow.number == number)
+    return _chunk(session.exec(query.with_for_update()).one())
+
+
+def move_chunk(session: Session, chunk: Chunk, to: ChunkState, now: datetime, pack_name: str | None = None) -> bool:
+    """Move a chunk on, if it is still where it was; returns False when another worker was first."""
+    table = table_of(ChunkRow)
+    values: dict[str, object] = {"state": to.value}
+    if to is ChunkState.RESERVED:
+        values |= {"reserved_at": now, "pack_name": pack_name}
+        # The claim on the title passes from the row to its credential.
+        rows = table_of(BatchRowRow)
+        in_chunk = (rows.c.batch_id == chunk.batch_id) & (rows.c.chunk_number == chunk.number)
+        session.connection().execute(update(rows).where(in_chunk).values(live_key=None))
+    elif to is ChunkState.ISSUED:
+        values["issued_at"] = now
+    where = (table.c.batch_id == chunk.batch_id, table.c.number == chunk.number, table.c.state == chunk.state.value)
+    return session.connection().execute(update(table).where(*where).values(**values)).rowcount == 1
+
+
+def _stored(vault: Vault, row: BatchRowRow, wrapped: bytes | None, pack_name: str | None) -> StoredRow:
+    key = vault.open_key(record_owner(row.batch_id, row.row_number), wrapped)
+    content = key.open_bytes(row.sealed, row_place(row.batch_id, row.row_number))
+    record, photo_digest = decode_record(content, row.row_number)
+    photo = None
+    if pack_name is not None and row.photo_offset is not None and row.photo_length is not None:
+        photo = PhotoPlace(pack_name, row.photo_offset, row.photo_length)
+    return StoredRow(
+        row_number=row.row_number,
+        record=record,
+        photo_digest=photo_digest,
+        photo=photo,
+        live_key=row.live_key,
+        serial=row.serial or "",
+        version=row.version,
+        key=key,
+    )
+
+
+def _chunk(row: ChunkRow) -> Chunk:
+    return Chunk(row.batch_id, row.number, ChunkState(row.state), row.row_count, row.pack_name)

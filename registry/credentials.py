@@ -1,0 +1,306 @@
+"""Credentials from reserve to seal, and their files."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, insert
+from sqlmodel import Session, col, select
+
+from credential.errors import InputError
+from credential.model import Holder, PartialDate, State
+from credential.names import fold_name_for_matching
+from registry.batches import insert_pack, record_owner
+from registry.chunks import PhotoPlace
+from registry.columns import table_of
+from registry.packs import Pack
+from registry.tables import BatchRowRow, CredentialFileRow, CredentialRow, PackRow, RecordKeyRow
+from registry.vault import RecordKey, Vault, place
+
+_CLAIMS, _QR_TEXT = 1, 2
+
+
+class UnknownSerial(InputError):
+    """No credential has this serial."""
+
+    code = "unknown-serial"
+
+    def __init__(self, serial: str) -> None:
+        super().__init__(
+            f"no credential has the serial {serial}; check the number", f"没有编号为 {serial} 的证书,请核对编号"
+        )
+        self.serial = serial
+
+
+@dataclass(frozen=True, slots=True)
+class NewCredential:
+    """A credential on its way into the registry, with everything that is fixed before printing.
+
+    Attributes:
+        claims: COSE_Sign1 message over the full claims.
+        claims_digest: SHA-256 of their payload.
+        qr_text: the whole text of the QR code.
+        prefix_digest: of the PDF prefix the tail will be appended to.
+        issue_leaf: row of the log's outbox.
+        live_key: blind index that refuses a second live credential.
+        key: the row's.
+    """
+
+    batch_id: int
+    row_number: int
+    chunk_number: int
+    issuer_id: str
+    kind: str
+    serial: str
+    version: int
+    status_list: int
+    status_index: int
+    issued_at: datetime
+    issued_on: PartialDate
+    expires_on: date | None
+    holder: Holder
+    verification_code: str
+    claims: bytes
+    claims_digest: bytes
+    qr_text: str
+    prefix_digest: bytes
+    issue_leaf: int
+    live_key: bytes | None
+    key: RecordKey
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedCredential:
+    """A reserved credential, opened, with what the press needs."""
+
+    id: int
+    row_number: int
+    serial: str
+    claims: bytes
+    qr_text: str
+    prefix_digest: bytes
+    issue_leaf: int
+    photo: PhotoPlace | None
+    key: RecordKey
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """One exact PDF on its way into the registry: which credential, which leaf."""
+
+    credential_id: int
+    row_number: int
+    seal_leaf: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCredential:
+    """A credential as the issuing side lists it; nothing personal.
+
+    Attributes:
+        digest: SHA-256 of its original PDF, or None while it is not printed.
+    """
+
+    id: int
+    issuer_id: str
+    batch_id: int
+    row_number: int
+    kind: str
+    serial: str
+    version: int
+    state: State
+    status_list: int
+    status_index: int
+    issued_at: datetime
+    digest: bytes | None
+
+
+def credential_place(batch_id: int, row_number: int) -> bytes:
+    """Name the place that a credential's claims are sealed for."""
+    return place("credential", record_owner(batch_id, row_number), "sealed")
+
+
+def person_index(vault: Vault, holder: Holder) -> bytes:
+    """Blind index of a person; by name where the kind of credential asks for no document."""
+    if holder.id_number:
+        return vault.blind("person", holder.id_type.value, holder.id_number)
+    return vault.blind("person-by-name", fold_name_for_matching(holder.name))
+
+
+def insert_credentials(session: Session, vault: Vault, news: Sequence[NewCredential]) -> None:
+    """Store the credentials of a chunk, in the caller's transaction, in one statement."""
+    if news:
+        session.connection().execute(insert(table_of(CredentialRow)), [_values(vault, new) for new in news])
+
+
+def read_reserved(session: Session, vault: Vault, batch_id: int, chunk_number: int) -> list[ReservedCredential]:
+    """Read and open the credentials of a chunk, by row number.
+
+    Raises:
+        RecordErased: a row's key was destroyed.
+    """
+    query = (
+        select(CredentialRow, RecordKeyRow.wrapped, PackRow.name, BatchRowRow)
+        .join(
+            BatchRowRow,
+            (col(BatchRowRow.batch_id) == CredentialRow.batch_id)
+            & (col(BatchRowRow.row_number) == CredentialRow.row_number),
+        )
+        .join(
+            RecordKeyRow,
+            (col(RecordKeyRow.batch_id) == CredentialRow.batch_id)
+            & (col(RecordKeyRow.row_number) == CredentialRow.row_number),
+        )
+        .outerjoin(PackRow, col(PackRow.id) == BatchRowRow.photo_pack_id)
+        .where(CredentialRow.batch_id == batch_id, CredentialRow.chunk_number == chunk_number)
+        .order_by(col(CredentialRow.row_number))
+    )
+    found = []
+    for row, wrapped, pack, batch_row in session.exec(query):
+        key = open_record_key(vault, row, wrapped)
+        claims, qr_text = open_sealed(key, row)
+        photo = None
+        if batch_row.photo_offset is not None and batch_row.photo_length is not None:
+            photo = PhotoPlace(pack, batch_row.photo_offset, batch_row.photo_length)
+        found.append(
+            ReservedCredential(
+                id=row.id or 0,
+                row_number=row.row_number,
+                serial=row.serial,
+                claims=claims,
+                qr_text=qr_text,
+                prefix_digest=row.prefix_digest,
+                issue_leaf=row.issue_leaf,
+                photo=photo,
+                key=key,
+            )
+        )
+    return found
+
+
+def open_record_key(vault: Vault, row: CredentialRow, wrapped: bytes | None) -> RecordKey:
+    """Open the key that a credential shares with its row.
+
+    Raises:
+        RecordErased: it was destroyed.
+    """
+    return vault.open_key(record_owner(row.batch_id, row.row_number), wrapped)
+
+
+def open_sealed(key: RecordKey, row: CredentialRow) -> tuple[bytes, str]:
+    """The claims message and the QR text of a credential."""
+    fields = key.open(row.sealed, credential_place(row.batch_id, row.row_number))
+    return fields[_CLAIMS], fields[_QR_TEXT]
+
+
+def insert_files(session: Session, pack: Pack, files: Iterable[SealedFile], now: datetime) -> None:
+    """Register a stored pack of tails and the file each of its entries makes."""
+    pack_id = insert_pack(session, pack, now)
+    entries = {entry.row_number: entry for entry in pack.entries}
+    values = [
+        {
+            "credential_id": file.credential_id,
+            "revision": 0,
+            "digest": entries[file.row_number].digest,
+            "length": entries[file.row_number].whole_length,
+            "prefix_digest": entries[file.row_number].prefix_digest,
+            "pack_id": pack_id,
+            "pack_offset": entries[file.row_number].offset,
+            "pack_length": entries[file.row_number].length,
+            "seal_leaf": file.seal_leaf,
+            "stored_at": now,
+        }
+        for file in files
+    ]
+    session.connection().execute(insert(table_of(CredentialFileRow)), values)
+
+
+def get_credential(session: Session, serial: str, issuer_id: str | None = None) -> FoundCredential:
+    """The newest version under a serial.
+
+    Raises:
+        UnknownSerial: there is none, or several issuers use the serial and none was named.
+    """
+    found = find_by_serial(session, serial)
+    if issuer_id is not None:
+        found = [one for one in found if one.issuer_id == issuer_id]
+    if not found or len({one.issuer_id for one in found}) > 1:
+        raise UnknownSerial(serial)
+    return found[0]
+
+
+def find_by_serial(session: Session, serial: str) -> list[FoundCredential]:
+    """All versions under a serial, newest first."""
+    return _find(session, col(CredentialRow.serial) == serial)
+
+
+def find_by_person(session: Session, vault: Vault, holder: Holder) -> list[FoundCredential]:
+    """All credentials of a person, newest first; the ID number must be exact."""
+    return _find(session, col(CredentialRow.person_index) == person_index(vault, holder))
+
+
+def find_by_name(session: Session, vault: Vault, name: str) -> list[FoundCredential]:
+    """All credentials of persons of this name, newest first; the name must be exact but for dots and case."""
+    return _find(session, col(CredentialRow.name_index) == vault.blind("name", fold_name_for_matching(name)))
+
+
+def find_by_batch(session: Session, batch_id: int) -> list[FoundCredential]:
+    """All credentials of a batch, by row."""
+    return sorted(_find(session, col(CredentialRow.batch_id) == batch_id), key=lambda one: one.row_number)
+
+
+def _find(session: Session, condition: ColumnElement[bool]) -> list[FoundCredential]:
+    query = (
+        select(CredentialRow, CredentialFileRow.digest)
+        .outerjoin(
+            CredentialFileRow,
+            (col(CredentialFileRow.credential_id) == CredentialRow.id) & (CredentialFileRow.revision == 0),
+        )
+        .where(condition)
+        .order_by(col(CredentialRow.id).desc())
+    )
+    return [_found(row, digest) for row, digest in session.exec(query)]
+
+
+def _found(row: CredentialRow, digest: bytes | None) -> FoundCredential:
+    return FoundCredential(
+        id=row.id or 0,
+        issuer_id=row.issuer_id,
+        batch_id=row.batch_id,
+        row_number=row.row_number,
+        kind=row.kind,
+        serial=row.serial,
+        version=row.version,
+        state=State(row.state),
+        status_list=row.status_list,
+        status_index=row.status_index,
+        issued_at=row.issued_at,
+        digest=digest,
+    )
+
+
+def _values(vault: Vault, new: NewCredential) -> Mapping[str, object]:
+    at = credential_place(new.batch_id, new.row_number)
+    return {
+        "issuer_id": new.issuer_id,
+        "batch_id": new.batch_id,
+        "row_number": new.row_number,
+        "chunk_number": new.chunk_number,
+        "kind": new.kind,
+        "serial": new.serial,
+        "version": new.version,
+        "state": State.VALID.value,
+        "status_list": new.status_list,
+        "status_index": new.status_index,
+        "issued_at": new.issued_at,
+        "issued_on": new.issued_on.text,
+        "expires_on": new.expires_on,
+        "sealed": new.key.seal({_CLAIMS: new.claims, _QR_TEXT: new.qr_text}, at),
+        "claims_digest": new.claims_digest,
+        "prefix_digest": new.prefix_digest,
+        "issue_leaf": new.issue_leaf,
+        "code_index": vault.blind("code", new.verification_code),
+        "person_index": person_index(vault, new.holder),
+        "name_index": vault.blind("name", fold_name_for_matching(new.holder.name)),
+        "live_key": new.live_key,
+    }

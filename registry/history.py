@@ -1,0 +1,167 @@
+"""Append to the registry's history, each entry chained to the one before it by digest.
+
+An entry's digest covers its details as they are stored, sealed: erasing a
+person leaves the chain whole. The record format is in docs/formats-registry.md.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import cbor2
+from sqlmodel import Session, col, select
+
+from credential.errors import UnavailableError
+from credential.model import State
+from registry.tables import HistoryRow
+from registry.vault import RecordKey, place
+
+DOMAIN = "yinzheng/history/v1"
+"""First item of what an entry's digest covers, so that it can be no other digest of ours."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+GENESIS = bytes(32)
+"""The ``previous`` of the first entry."""
+
+
+class HistoryKind(StrEnum):
+    """What happened."""
+
+    BATCH_SUBMITTED = "batch-submitted"
+    BATCH_APPROVED = "batch-approved"
+    BATCH_CANCELLED = "batch-cancelled"
+    CHUNK_ISSUED = "chunk-issued"
+    STATE_CHANGED = "state-changed"
+
+
+class HistoryBroken(UnavailableError):
+    """The chain of history does not hold: an entry was changed, removed or put in."""
+
+    code = "history-broken"
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(
+            f"the history is broken at entry {sequence}; restore the database from a backup",
+            f"历史记录在第 {sequence} 条处断裂;请从备份恢复数据库",
+        )
+        self.sequence = sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened, before it is chained.
+
+    Attributes:
+        subject: what it happened to, in words that outlive the database: ``batch 7``
+            or ``serial 3302…/1``.
+        effective_on: the day it counts from, Beijing time.
+        details: sealed under ``key``; personal data may stand here only.
+        key: of the record it is about; needed when there are details.
+    """
+
+    kind: HistoryKind
+    issuer_id: str
+    subject: str
+    recorded_at: datetime
+    maker: str
+    checker: str | None = None
+    batch_id: int | None = None
+    credential_id: int | None = None
+    state: State | None = None
+    reason: str = ""
+    effective_on: date | None = None
+    details: Mapping[str, Any] | None = None
+    key: RecordKey | None = None
+
+
+def append(session: Session, entry: Entry) -> HistoryRow:
+    """Chain an entry to the newest one, in the caller's transaction."""
+    sequence, previous = _head(session, lock=True)
+    sequence += 1
+    details = None
+    if entry.details is not None and entry.key is not None:
+        details = entry.key.seal(entry.details, details_place(sequence))
+    row = HistoryRow(
+        sequence=sequence,
+        previous=previous,
+        digest=b"",
+        kind=entry.kind,
+        issuer_id=entry.issuer_id,
+        subject=entry.subject,
+        batch_id=entry.batch_id,
+        credential_id=entry.credential_id,
+        state=entry.state,
+        reason=entry.reason,
+        effective_on=entry.effective_on,
+        recorded_at=entry.recorded_at,
+        maker=entry.maker,
+        checker=entry.checker,
+        details=details,
+    )
+    row.digest = entry_digest(row)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def details_place(sequence: int) -> bytes:
+    """Name the place that an entry's details are sealed for."""
+    return place("history", str(sequence), "details")
+
+
+def entry_digest(row: HistoryRow) -> bytes:
+    """Compute what chains an entry: SHA-256 over its deterministic CBOR."""
+    moment = (row.recorded_at - _EPOCH) // timedelta(microseconds=1)
+    covered = [
+        DOMAIN,
+        row.sequence,
+        row.previous,
+        row.kind,
+        row.issuer_id,
+        row.subject,
+        row.batch_id,
+        row.credential_id,
+        None if row.state is None else str(row.state),
+        row.reason,
+        None if row.effective_on is None else row.effective_on.isoformat(),
+        moment,
+        row.maker,
+        row.checker,
+        None if row.details is None else hashlib.sha256(row.details).digest(),
+    ]
+    return hashlib.sha256(cbor2.dumps(covered, canonical=True)).digest()
+
+
+def head(session: Session) -> tuple[int, bytes]:
+    """The newest entry's sequence number and digest; 0 and :data:`GENESIS` when there is none."""
+    return _head(session, lock=False)
+
+
+def verify_history(session: Session) -> int:
+    """Walk the whole chain; returns how many entries it has.
+
+    What was cut from its end is found only against a head that the log has seen.
+
+    Raises:
+        HistoryBroken: an entry is missing or was changed.
+    """
+    sequence, previous = 0, GENESIS
+    for row in session.exec(select(HistoryRow).order_by(col(HistoryRow.sequence))).yield_per(1000):
+        sequence += 1
+        if row.sequence != sequence or row.previous != previous or row.digest != entry_digest(row):
+            raise HistoryBroken(sequence)
+        previous = row.digest
+    return sequence
+
+
+def _head(session: Session, *, lock: bool) -> tuple[int, bytes]:
+    query = select(HistoryRow.sequence, HistoryRow.digest).order_by(col(HistoryRow.sequence).desc()).limit(1)
+    if lock:
+        # SQLite holds the write lock already and ignores this.
+        query = query.with_for_update()
+    newest = session.exec(query).first()
+    return (0, GENESIS) if newest is None else (newest[0], newest[1])

@@ -1,0 +1,223 @@
+"""The registry as a verifier and a holder see it: find a credential, open what its reader needs.
+
+Implements credential.ports.CredentialSource. Nothing here decides whether a
+credential is good: that is the verifier's, who checks every signature and proof.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, select
+
+from credential.errors import RefusedError
+from credential.model import State
+from credential.ports import Blobs, Change, RegisteredCredential, RegisteredFile
+from registry.credentials import UnknownSerial, open_record_key, open_sealed
+from registry.database import Database
+from registry.history import HistoryKind, details_place
+from registry.packs import PackDamaged, item_place
+from registry.prefixes import read_prefix
+from registry.tables import CredentialFileRow, CredentialRow, HistoryRow, PackRow, RecordKeyRow
+from registry.vault import RecordErased, RecordKey, Vault
+
+
+class Proofs(Protocol):
+    """What is asked of the log; registry.log.reader.LogReader answers it."""
+
+    def proof(self, leaf_id: int) -> str:
+        """The C2SP tlog-proof of a leaf; empty while it is not logged."""
+        ...
+
+    def checkpoint(self) -> str:
+        """The newest published checkpoint."""
+        ...
+
+
+class Tokens(Protocol):
+    """What is asked of the status lists; registry.status.publisher.StatusLists answers it."""
+
+    def token(self, list_number: int) -> bytes:
+        """The newest published status list, a CWT."""
+        ...
+
+
+class NotPrinted(RefusedError):
+    """The credential is reserved, but its PDF is not stored yet."""
+
+    code = "not-printed"
+
+    def __init__(self, serial: str) -> None:
+        super().__init__(
+            f"the certificate {serial} is not printed yet; resume its batch", f"证书 {serial} 尚未制作完成;请继续该批次"
+        )
+
+
+class RegistrySource:
+    """Answers from the database, the log and the published status lists.
+
+    Every method raises UnavailableError when a store does not answer; an
+    erased credential is not found any more.
+    """
+
+    def __init__(self, database: Database, vault: Vault, proofs: Proofs, tokens: Tokens) -> None:
+        self._database = database
+        self._vault = vault
+        self._proofs = proofs
+        self._tokens = tokens
+
+    def by_digest(self, digest: bytes) -> RegisteredCredential | None:
+        """Find by SHA-256 of an exact stored PDF."""
+        with self._database.reading() as session:
+            of_file = select(CredentialFileRow.credential_id).where(CredentialFileRow.digest == digest)
+            found = self._find(session, col(CredentialRow.id).in_(of_file))
+        return found[0] if found else None
+
+    def by_code(self, code: str) -> RegisteredCredential | None:
+        """Find by verification code, 16 characters in canonical form."""
+        with self._database.reading() as session:
+            found = self._find(session, col(CredentialRow.code_index) == self._vault.blind("code", code))
+        return found[0] if found else None
+
+    def by_serial(self, serial: str) -> Sequence[RegisteredCredential]:
+        """Find all versions under a serial (several issuers may use the same), newest first."""
+        with self._database.reading() as session:
+            return self._find(session, col(CredentialRow.serial) == serial)
+
+    def checkpoint(self) -> str:
+        """The newest published checkpoint of the log, a C2SP signed note."""
+        return self._proofs.checkpoint()
+
+    def status_token(self, list_number: int) -> bytes:
+        """The newest published status list, a CWT (tagged COSE_Sign1)."""
+        return self._tokens.token(list_number)
+
+    def _find(self, session: Session, condition: ColumnElement[bool]) -> list[RegisteredCredential]:
+        query = (
+            select(CredentialRow, RecordKeyRow.wrapped)
+            .join(
+                RecordKeyRow,
+                (col(RecordKeyRow.batch_id) == CredentialRow.batch_id)
+                & (col(RecordKeyRow.row_number) == CredentialRow.row_number),
+            )
+            .where(condition)
+            .order_by(col(CredentialRow.version).desc(), col(CredentialRow.id).desc())
+        )
+        found = []
+        for row, wrapped in session.exec(query).all():
+            try:
+                key = open_record_key(self._vault, row, wrapped)
+            except RecordErased:
+                continue
+            found.append(self._opened(session, row, key))
+        return found
+
+    def _opened(self, session: Session, row: CredentialRow, key: RecordKey) -> RegisteredCredential:
+        claims, _ = open_sealed(key, row)
+        query = select(CredentialFileRow).where(CredentialFileRow.credential_id == row.id)
+        files = session.exec(query.order_by(col(CredentialFileRow.revision))).all()
+        return RegisteredCredential(
+            claims=claims,
+            state=State(row.state),
+            changes=_changes(session, row, key),
+            superseded_by=_serial(session, row.superseded_by_id),
+            supersedes=_serial(session, row.supersedes_id),
+            files=tuple(RegisteredFile(one.digest, one.length, self._proofs.proof(one.seal_leaf)) for one in files),
+            issue_proof=self._proofs.proof(row.issue_leaf),
+            status_list=row.status_list,
+            status_index=row.status_index,
+            issued=bool(files),
+        )
+
+
+class DocumentStore:
+    """Hands out the exact stored PDFs; for the issuing side and for holders who proved who they are."""
+
+    def __init__(self, database: Database, vault: Vault, blobs: Blobs) -> None:
+        self._database = database
+        self._vault = vault
+        self._blobs = blobs
+
+    def fetch_pdf(self, serial: str, *, issuer_id: str | None = None, version: int | None = None) -> bytes:
+        """The newest revision of a credential's PDF, byte for byte as it was signed.
+
+        Args:
+            serial: of the credential.
+            issuer_id: needed where several issuers use the serial.
+            version: the newest when None.
+
+        Raises:
+            UnknownSerial: there is no such credential, or several issuers have one.
+            NotPrinted: it is reserved only.
+            RecordErased: its key was destroyed.
+            UnavailableError: a store does not answer, or what it holds is damaged.
+        """
+        with self._database.reading() as session:
+            row, wrapped = self._credential(session, serial, issuer_id, version)
+            query = (
+                select(CredentialFileRow, PackRow.name)
+                .join(PackRow, col(PackRow.id) == CredentialFileRow.pack_id)
+                .where(CredentialFileRow.credential_id == row.id)
+                .order_by(col(CredentialFileRow.revision).desc())
+            )
+            newest = session.exec(query).first()
+        if newest is None:
+            raise NotPrinted(serial)
+        file, pack_name = newest
+        key = open_record_key(self._vault, row, wrapped)
+        sealed = self._blobs.read(pack_name, file.pack_offset, file.pack_length)
+        tail = key.open_bytes(sealed, item_place("tail", pack_name, row.row_number))
+        document = read_prefix(self._blobs, file.prefix_digest) + tail
+        if hashlib.sha256(document).digest() != file.digest:
+            raise PackDamaged(pack_name, f"gives another file for {serial}", f"中 {serial} 的文件与登记不符")
+        return document
+
+    def _credential(
+        self, session: Session, serial: str, issuer_id: str | None, version: int | None
+    ) -> tuple[CredentialRow, bytes | None]:
+        query = (
+            select(CredentialRow, RecordKeyRow.wrapped)
+            .join(
+                RecordKeyRow,
+                (col(RecordKeyRow.batch_id) == CredentialRow.batch_id)
+                & (col(RecordKeyRow.row_number) == CredentialRow.row_number),
+            )
+            .where(CredentialRow.serial == serial)
+            .order_by(col(CredentialRow.version).desc())
+        )
+        if issuer_id is not None:
+            query = query.where(CredentialRow.issuer_id == issuer_id)
+        if version is not None:
+            query = query.where(CredentialRow.version == version)
+        found = session.exec(query).all()
+        if not found or len({row.issuer_id for row, _ in found}) > 1:
+            raise UnknownSerial(serial)
+        return found[0][0], found[0][1]
+
+
+def _changes(session: Session, row: CredentialRow, key: RecordKey) -> tuple[Change, ...]:
+    query = (
+        select(HistoryRow)
+        .where(HistoryRow.credential_id == row.id, HistoryRow.kind == HistoryKind.STATE_CHANGED)
+        .order_by(col(HistoryRow.sequence))
+    )
+    changes = []
+    for entry in session.exec(query):
+        details = {} if entry.details is None else key.open(entry.details, details_place(entry.sequence))
+        changes.append(
+            Change(
+                state=State(entry.state or State.OTHER),
+                effective_on=entry.effective_on or entry.recorded_at.date(),
+                recorded_at=entry.recorded_at,
+                reason=entry.reason,
+                decision=details.get("decision", ""),
+            )
+        )
+    return tuple(changes)
+
+
+def _serial(session: Session, credential_id: int | None) -> str | None:
+    if credential_id is None:
+        return None
+    return session.exec(select(CredentialRow.serial).where(CredentialRow.id == credential_id)).one()
