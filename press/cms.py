@@ -158,8 +158,8 @@ class CmsTemplate:
         self._public_key = certificates[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self._signer: Signer | None = None  # the last one whose key was compared
         self.digest_name = profile.digest_name
-        kept = [der for der, cert in zip(chain, certificates, strict=True) if cert.issuer != cert.subject]
-        self._certificates = _set_of(_CONTEXT_0, kept or [chain[0]])
+        has_root = len(chain) > 1 and certificates[-1].issuer == certificates[-1].subject
+        self._certificates = _set_of(_CONTEXT_0, chain[:-1] if has_root else chain)
         issuer, serial_number = _issuer_and_serial(certificates[0].tbs_certificate_bytes)
         self._signer_id = _tlv(_SEQUENCE, issuer, serial_number)
         self._attributes = _attributes(chain[0], issuer, serial_number, profile)
