@@ -30,7 +30,7 @@ ENV PATH=/opt/yinzheng/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     YINZHENG_DATA=/data
 
-USER yinzheng
+USER 10001:10001
 WORKDIR /data
 VOLUME /data
 ENTRYPOINT ["yinzheng"]
