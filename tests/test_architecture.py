@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import architecture
+from tests import architecture, code_style
 from tests.architecture import Source
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -16,7 +16,9 @@ FOLDERS = (*architecture.FLOORS, *architecture.BESIDE)
 @pytest.fixture(scope="module")
 def sources() -> list[Source]:
     files = sorted(file for folder in FOLDERS for file in (PROJECT / folder).rglob("*.py"))
-    return [Source(file.relative_to(PROJECT).as_posix(), file.read_text("utf-8")) for file in files]
+    found = [Source(file.relative_to(PROJECT).as_posix(), file.read_text("utf-8")) for file in files]
+    expect_none(complaint for source in found for complaint in source.syntax_errors())
+    return found
 
 
 def expect_none(complaints: Iterable[str]) -> None:
@@ -63,41 +65,41 @@ def test_no_import_runs_in_a_circle(sources: list[Source]) -> None:
 
 
 def test_nothing_catches_everything(sources: list[Source]) -> None:
-    expect_none(every(architecture.broad_excepts, sources))
+    expect_none(every(code_style.broad_excepts, sources))
 
 
 def test_only_the_command_line_prints(sources: list[Source]) -> None:
-    expect_none(every(architecture.prints, sources))
+    expect_none(every(code_style.prints, sources))
 
 
 def test_time_and_chance_are_passed_in(sources: list[Source]) -> None:
-    expect_none(every(architecture.clocks_and_chance, sources))
+    expect_none(every(code_style.clocks_and_chance, sources))
 
 
 def test_only_the_service_reads_the_environment(sources: list[Source]) -> None:
-    expect_none(every(architecture.environment_reads, sources))
+    expect_none(every(code_style.environment_reads, sources))
 
 
 def test_every_error_has_its_own_code_and_two_sentences(sources: list[Source]) -> None:
     ours = [source for source in sources if source.floor is not None]
 
-    expect_none(architecture.unfit_errors(ours))
+    expect_none(code_style.unfit_errors(ours))
 
 
 def test_nothing_unfinished_is_noted_in_the_code(sources: list[Source]) -> None:
-    expect_none(every(architecture.unfinished, sources))
+    expect_none(every(code_style.unfinished, sources))
 
 
 def test_every_silenced_checker_has_a_code_and_a_reason(sources: list[Source]) -> None:
-    expect_none(every(architecture.bare_ignores, sources))
+    expect_none(every(code_style.bare_ignores, sources))
 
 
 def test_no_file_is_too_long_to_read(sources: list[Source]) -> None:
-    expect_none(every(architecture.long_files, sources))
+    expect_none(every(code_style.long_files, sources))
 
 
 def test_every_name_says_what_is_inside(sources: list[Source]) -> None:
-    expect_none(every(architecture.empty_names, sources))
+    expect_none(every(code_style.empty_names, sources))
 
 
 def test_no_file_names_a_registry_host_or_a_path_of_one_machine(tool: Callable[[str], Path]) -> None:
@@ -111,7 +113,7 @@ def test_no_file_names_a_registry_host_or_a_path_of_one_machine(tool: Callable[[
 def _foreign_places(name: str) -> Iterator[str]:
     content = (PROJECT / name).read_bytes()
     if b"\0" not in content[:8000]:  # a text, by git's own rule
-        yield from architecture.foreign_places(name, content.decode("utf-8"))
+        yield from code_style.foreign_places(name, content.decode("utf-8"))
 
 
 # ---- each rule can fail -----------------------------------------------------------------------------------------
@@ -133,32 +135,32 @@ BROKEN: list[tuple[Callable[[Source], Iterator[str]], str, str]] = [
     (architecture.strayed_libraries, "verifier/symbol.py", "import fontTools.ttLib"),
     (architecture.imports_by_name, "press/a.py", "import importlib\nimportlib.import_module('keys')"),
     (architecture.imports_by_name, "press/a.py", "__import__('keys')"),
-    (architecture.broad_excepts, "press/a.py", "try:\n    pass\nexcept:\n    pass"),
-    (architecture.broad_excepts, "press/a.py", "try:\n    pass\nexcept Exception:\n    pass"),
-    (architecture.broad_excepts, "press/a.py", "try:\n    pass\nexcept (OSError, BaseException) as e:\n    pass"),
-    (architecture.broad_excepts, "press/a.py", "with contextlib.suppress(Exception):\n    pass"),
-    (architecture.prints, "registry/a.py", "def f():\n    print('here')"),
-    (architecture.prints, "service/settings.py", "print('here')"),
-    (architecture.clocks_and_chance, "credential/a.py", "now = datetime.now(UTC)"),
-    (architecture.clocks_and_chance, "press/a.py", "now = datetime.datetime.now()"),
-    (architecture.clocks_and_chance, "registry/log/a.py", "now = time.time()"),
-    (architecture.clocks_and_chance, "registry/credentials.py", "salt = secrets.token_bytes(16)"),
-    (architecture.clocks_and_chance, "intake/a.py", "salt = os.urandom(16)"),
-    (architecture.environment_reads, "keys/a.py", "word = os.environ['PASSPHRASE']"),
-    (architecture.environment_reads, "issuer/a.py", "word = os.getenv('PASSPHRASE')"),
-    (architecture.unfinished, "press/a.py", "x = 1  # TO" + "DO: later"),
-    (architecture.unfinished, "press/a.py", 'def f():\n    """Do it.\n\n    FIX' + 'ME: not yet.\n    """'),
-    (architecture.bare_ignores, "press/a.py", "x = 1  # type: " + "ignore"),
-    (architecture.bare_ignores, "press/a.py", "x = 1  # type: " + "ignore[assignment]"),
-    (architecture.bare_ignores, "press/a.py", "x = 1  # no" + "qa"),
-    (architecture.bare_ignores, "press/a.py", "x = 1  # no" + "qa: S101"),
-    (architecture.bare_ignores, "press/a.py", "# ruff: no" + "qa: S101 - nowhere here"),
-    (architecture.bare_ignores, "press/a.py", "# mypy: " + "ignore-errors"),
-    (architecture.long_files, "press/a.py", "x = 1\n" * (architecture.MAX_LINES + 1)),
-    (architecture.empty_names, "press/utils.py", ""),
-    (architecture.empty_names, "press/pdf_helpers.py", ""),
-    (architecture.empty_names, "press/common/fonts.py", ""),
-    (architecture.empty_names, "press/data.py", ""),
+    (code_style.broad_excepts, "press/a.py", "try:\n    pass\nexcept:\n    pass"),
+    (code_style.broad_excepts, "press/a.py", "try:\n    pass\nexcept Exception:\n    pass"),
+    (code_style.broad_excepts, "press/a.py", "try:\n    pass\nexcept (OSError, BaseException) as e:\n    pass"),
+    (code_style.broad_excepts, "press/a.py", "with contextlib.suppress(Exception):\n    pass"),
+    (code_style.prints, "registry/a.py", "def f():\n    print('here')"),
+    (code_style.prints, "service/settings.py", "print('here')"),
+    (code_style.clocks_and_chance, "credential/a.py", "now = datetime.now(UTC)"),
+    (code_style.clocks_and_chance, "press/a.py", "now = datetime.datetime.now()"),
+    (code_style.clocks_and_chance, "registry/log/a.py", "now = time.time()"),
+    (code_style.clocks_and_chance, "registry/credentials.py", "salt = secrets.token_bytes(16)"),
+    (code_style.clocks_and_chance, "intake/a.py", "salt = os.urandom(16)"),
+    (code_style.environment_reads, "keys/a.py", "word = os.environ['PASSPHRASE']"),
+    (code_style.environment_reads, "issuer/a.py", "word = os.getenv('PASSPHRASE')"),
+    (code_style.unfinished, "press/a.py", "x = 1  # TO" + "DO: later"),
+    (code_style.unfinished, "press/a.py", 'def f():\n    """Do it.\n\n    FIX' + 'ME: not yet.\n    """'),
+    (code_style.bare_ignores, "press/a.py", "x = 1  # type: " + "ignore"),
+    (code_style.bare_ignores, "press/a.py", "x = 1  # type: " + "ignore[assignment]"),
+    (code_style.bare_ignores, "press/a.py", "x = 1  # no" + "qa"),
+    (code_style.bare_ignores, "press/a.py", "x = 1  # no" + "qa: S101"),
+    (code_style.bare_ignores, "press/a.py", "# ruff: no" + "qa: S101 - nowhere here"),
+    (code_style.bare_ignores, "press/a.py", "# mypy: " + "ignore-errors"),
+    (code_style.long_files, "press/a.py", "x = 1\n" * (code_style.MAX_LINES + 1)),
+    (code_style.empty_names, "press/utils.py", ""),
+    (code_style.empty_names, "press/pdf_helpers.py", ""),
+    (code_style.empty_names, "press/common/fonts.py", ""),
+    (code_style.empty_names, "press/data.py", ""),
 ]
 
 
@@ -181,17 +183,17 @@ KEPT: list[tuple[Callable[[Source], Iterator[str]], str, str]] = [
     (architecture.strayed_libraries, "press/look.py", "import pypdfium2"),
     (architecture.strayed_libraries, "registry/log/tables.py", "from sqlmodel import Field"),
     (architecture.strayed_libraries, "tests/a.py", "import pyhanko"),
-    (architecture.broad_excepts, "service/cli/__init__.py", "try:\n    pass\nexcept Exception:\n    pass"),
-    (architecture.broad_excepts, "press/a.py", "try:\n    pass\nexcept (OSError, ValueError):\n    pass"),
-    (architecture.prints, "bench/issue.py", "print('195 a second')"),
-    (architecture.clocks_and_chance, "service/clock.py", "now = datetime.now(UTC)"),
-    (architecture.clocks_and_chance, "registry/vault.py", "nonce = os.urandom(12)"),
-    (architecture.unfinished, "press/a.py", "x = 'XX' 'X'  # a pattern of a serial"),
-    (architecture.bare_ignores, "press/a.py", "x = 1  # type: " + "ignore[misc]  # the stubs lack it"),
-    (architecture.bare_ignores, "press/a.py", "x = 1  # no" + "qa: S101, S102 - outside input is checked above"),
-    (architecture.long_files, "press/a.py", "x = 1\n" * architecture.MAX_LINES),
-    (architecture.long_files, "registry/migrations/versions/0001.py", "x = 1\n" * 900),
-    (architecture.empty_names, "registry/database.py", ""),
+    (code_style.broad_excepts, "service/cli/__init__.py", "try:\n    pass\nexcept Exception:\n    pass"),
+    (code_style.broad_excepts, "press/a.py", "try:\n    pass\nexcept (OSError, ValueError):\n    pass"),
+    (code_style.prints, "bench/issue.py", "print('195 a second')"),
+    (code_style.clocks_and_chance, "service/clock.py", "now = datetime.now(UTC)"),
+    (code_style.clocks_and_chance, "registry/vault.py", "nonce = os.urandom(12)"),
+    (code_style.unfinished, "press/a.py", "x = 'XX' 'X'  # a pattern of a serial"),
+    (code_style.bare_ignores, "press/a.py", "x = 1  # type: " + "ignore[misc]  # the stubs lack it"),
+    (code_style.bare_ignores, "press/a.py", "x = 1  # no" + "qa: S101, S102 - outside input is checked above"),
+    (code_style.long_files, "press/a.py", "x = 1\n" * code_style.MAX_LINES),
+    (code_style.long_files, "registry/migrations/versions/0001.py", "x = 1\n" * 900),
+    (code_style.empty_names, "registry/database.py", ""),
 ]
 
 
@@ -202,7 +204,7 @@ def test_a_kept_rule_is_silent(rule: Callable[[Source], Iterator[str]], path: st
 
 def test_a_second_broad_handler_in_an_outermost_file_is_told() -> None:
     handler = "try:\n    pass\nexcept Exception:\n    pass\n"
-    complaints = list(architecture.broad_excepts(Source("verifier/sandbox.py", handler * 2)))
+    complaints = list(code_style.broad_excepts(Source("verifier/sandbox.py", handler * 2)))
 
     assert [complaint.split(" ")[0] for complaint in complaints] == ["verifier/sandbox.py:7:"]
 
@@ -243,7 +245,7 @@ def test_a_way_from_the_verifier_to_signing_is_told(found: str, way: str) -> Non
 
 
 GOOD_ERROR = (
-    "class {name}(InputError):\n    code = '{code}'\n    def __init__(self):\n        super().__init__('en', 'zh')\n"
+    "class {name}(InputError):\n    code = '{code}'\n    def __init__(self):\n        super().__init__('bad', '有误')\n"
 )
 FAMILY = "class Error(Exception):\n    code = 'error'\nclass InputError(Error):\n    code = 'bad-input'\n"
 
@@ -257,10 +259,13 @@ FAMILY = "class Error(Exception):\n    code = 'error'\nclass InputError(Error):\
         (GOOD_ERROR.format(name="A", code="a") + "class B(A):\n    pass", "B needs a code"),
         ("class BadSerial(InputError):\n    code = 'x'\n    def __init__(self):\n        super().__init__('en')", "zh"),
         ("class BadSerial(InputError):\n    code = 'x'\n    def __init__(self):\n        self.x = 1", "zh"),
+        (GOOD_ERROR.format(name="A", code="a").replace("'bad'", "f'bad {self}.'"), "full stop"),
+        (GOOD_ERROR.format(name="A", code="a").replace("有误", "有误。"), "full stop"),
+        (GOOD_ERROR.format(name="A", code="a").replace("有误", "wrong"), "not Chinese"),
     ],
 )
 def test_an_unfit_error_is_told(text: str, what: str) -> None:
-    complaints = list(architecture.unfit_errors([Source("press/a.py", text), Source("credential/errors.py", FAMILY)]))
+    complaints = list(code_style.unfit_errors([Source("press/a.py", text), Source("credential/errors.py", FAMILY)]))
 
     assert len(complaints) == 1
     assert what in complaints[0]
@@ -269,7 +274,7 @@ def test_an_unfit_error_is_told(text: str, what: str) -> None:
 def test_a_fit_error_is_silent() -> None:
     fit = GOOD_ERROR.format(name="A", code="a") + "class B(A):\n    code = 'b'\n"
 
-    assert list(architecture.unfit_errors([Source("credential/errors.py", FAMILY), Source("press/a.py", fit)])) == []
+    assert list(code_style.unfit_errors([Source("credential/errors.py", FAMILY), Source("press/a.py", fit)])) == []
 
 
 @pytest.mark.parametrize(
@@ -286,11 +291,11 @@ def test_a_fit_error_is_silent() -> None:
 )
 def test_a_foreign_place_is_told(place: str) -> None:
     hidden = place.replace("|", "/").replace("@", ".")  # so that this file does not name it
-    complaints = list(architecture.foreign_places("README.md", f"one\nsee {hidden} there"))
+    complaints = list(code_style.foreign_places("README.md", f"one\nsee {hidden} there"))
 
     assert [complaint.split(" ")[0] for complaint in complaints] == ["README.md:2:"]
 
 
 @pytest.mark.parametrize("place", ["../work/x", "templates/fonts", "https://example.org/work", "/data", "/work"])
 def test_a_place_of_everybody_is_silent(place: str) -> None:
-    assert list(architecture.foreign_places("README.md", f"see {place} there")) == []
+    assert list(code_style.foreign_places("README.md", f"see {place} there")) == []
