@@ -47,7 +47,7 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)  # a list from further in the future is re
 _SUB, _EXP, _IAT, _TTL, _STATUS_LIST = 2, 4, 6, 65534, 65533
 _ALG, _KID, _TYP = 1, 4, 16
 _ES256 = -7
-_SIGN1_TAG = 18
+_SIGN1_TAG = b"\xd2"  # CBOR tag 18
 _COORDINATE_BYTES = 32
 _LATEST = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second that Python knows
 
@@ -182,7 +182,7 @@ def sign_cwt(status_list: StatusList, signer: Signer) -> bytes:
     protected = encode({_ALG: _ES256, _KID: key_id(signer.public_key), _TYP: CWT_TYPE})
     payload = encode(claims)
     signature = _raw_signature(signer.sign(encode(["Signature1", protected, b"", payload])))
-    return encode(cbor2.CBORTag(_SIGN1_TAG, [protected, {}, payload, signature]))
+    return _SIGN1_TAG + encode([protected, {}, payload, signature])
 
 
 def sign_jwt(status_list: StatusList, signer: Signer) -> bytes:
@@ -225,7 +225,7 @@ def open_status_token(token: bytes, public_key: bytes, now: datetime) -> StatusL
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise BadStatusToken(f"longer than {MAX_TOKEN_BYTES} bytes", f"超过 {MAX_TOKEN_BYTES} 字节")
-    claims = _open_cwt(token, public_key) if token[:1] == b"\xd2" else _open_jwt(token, public_key)
+    claims = _open_cwt(token, public_key) if token[:1] == _SIGN1_TAG else _open_jwt(token, public_key)
     status_list = _read_claims(claims)
     if status_list.iat > now + MAX_CLOCK_SKEW:
         raise BadStatusToken(f"it was issued in the future, {status_list.iat.isoformat()}", "签发时间晚于当前时间")

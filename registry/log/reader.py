@@ -1,0 +1,228 @@
+"""Read the log: proofs for leaves, and the check of the whole log from its files."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from credential.errors import RefusedError
+from credential.merkle import BadProof, Frontier, Range, inclusion_ranges, leaf_hash, node_hash, verify_inclusion
+from credential.note import Checkpoint, format_proof, open_checkpoint, parse_checkpoint, parse_note
+from registry.columns import table_of
+from registry.database import Database
+from registry.log.sequencer import CHECKPOINT
+from registry.log.tables import LogLeafRow
+from registry.log.tiles import HEIGHT, WIDTH, LogDamaged, TileFolder, hash_row, pack_entries, tile_name, unpack_entries
+
+_LEAVES = table_of(LogLeafRow)
+_IDS_AT_ONCE = 500
+_CACHED_TILES = 512  # expanded, about 33 KB each
+
+
+class NotLogged(RefusedError):
+    """A leaf that is unknown, or not yet under a published checkpoint."""
+
+    code = "not-logged"
+
+    def __init__(self, leaf_id: int) -> None:
+        super().__init__(
+            f"the leaf {leaf_id} is not in the published log; run the sequencer first",
+            f"条目 {leaf_id} 尚未进入已发布的日志,请先运行日志定序",
+        )
+        self.leaf_id = leaf_id
+
+
+class LogReader:
+    """Makes proofs from the published files; holds no key. Not safe for several threads."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+        self._tiles = TileFolder(folder)
+        self._expanded: OrderedDict[tuple[int, int, int], list[list[bytes]]] = OrderedDict()
+
+    def proof(self, leaf_id: int) -> str:
+        """Prove one leaf against the newest checkpoint; see :meth:`proofs`."""
+        return self.proofs([leaf_id])[0]
+
+    def proofs(self, leaf_ids: Sequence[int]) -> list[str]:
+        """Prove leaves against the newest checkpoint, as ``c2sp.org/tlog-proof@v1`` texts.
+
+        Each is checked before it is handed out, so that damaged tiles are
+        noticed here and not by an employer.
+
+        Raises:
+            NotLogged: a leaf is not yet under a published checkpoint.
+            LogDamaged: no checkpoint, or the tiles do not lead to its root.
+        """
+        note, checkpoint = self._checkpoint()
+        found = self._positions(leaf_ids)
+        edge_hashes: dict[Range, bytes] = {}
+        texts = []
+        for leaf_id in leaf_ids:
+            position, leaf = found.get(leaf_id, (None, b""))
+            if position is None or position >= checkpoint.size:
+                raise NotLogged(leaf_id)
+            ranges = inclusion_ranges(position, checkpoint.size)
+            hashes = [self._hash(one, checkpoint.size, edge_hashes) for one in ranges]
+            try:
+                verify_inclusion(leaf_hash(leaf), position, checkpoint.size, hashes, checkpoint.root)
+            except BadProof as error:
+                raise LogDamaged(
+                    f"the tiles over leaf {position} are not the ones signed", "哈希块与检查点不符"
+                ) from error
+            texts.append(format_proof(position, hashes, note))
+        return texts
+
+    def is_logged(self, leaf_ids: Sequence[int]) -> bool:
+        """Whether every one of the leaves is under the newest published checkpoint."""
+        if not (self._folder / CHECKPOINT).is_file():
+            return not leaf_ids
+        size = self._checkpoint()[1].size
+        found = self._positions(leaf_ids)
+        return all(found.get(leaf_id, (size, b""))[0] < size for leaf_id in leaf_ids)
+
+    def verify(self, public_key: bytes, origin: str) -> Checkpoint:
+        """Check the whole log, files and database; as :func:`verify_log`, leaf by leaf."""
+        with self._database.reading() as session:
+            return verify_log(self._folder, public_key, origin, _placed_leaves(session))
+
+    def _checkpoint(self) -> tuple[str, Checkpoint]:
+        note = _read_checkpoint(self._folder)
+        return note, parse_checkpoint(parse_note(note).text)
+
+    def _positions(self, leaf_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
+        found: dict[int, tuple[int, bytes]] = {}
+        with self._database.reading() as session:
+            for start in range(0, len(leaf_ids), _IDS_AT_ONCE):
+                statement = select(_LEAVES.c.id, _LEAVES.c.position, _LEAVES.c.leaf).where(
+                    _LEAVES.c.id.in_(leaf_ids[start : start + _IDS_AT_ONCE]), _LEAVES.c.position.is_not(None)
+                )
+                found |= {row.id: (row.position, row.leaf) for row in session.execute(statement)}
+        return found
+
+    def _hash(self, one: Range, size: int, edge_hashes: dict[Range, bytes]) -> bytes:
+        width = one.end - one.start
+        if width & (width - 1) == 0:
+            return self._full_subtree(one.start, width.bit_length() - 1, size)
+        if one not in edge_hashes:  # on the right border: the same few for all proofs of one checkpoint
+            middle = one.start + (1 << (width - 1).bit_length() - 1)
+            left = self._hash(Range(one.start, middle), size, edge_hashes)
+            edge_hashes[one] = node_hash(left, self._hash(Range(middle, one.end), size, edge_hashes))
+        return edge_hashes[one]
+
+    def _full_subtree(self, start: int, height: int, size: int) -> bytes:
+        level, inner = divmod(height, HEIGHT)
+        index, place = divmod(start >> (HEIGHT * level), WIDTH)
+        width = min(WIDTH, (size >> (HEIGHT * level)) - index * WIDTH)
+        return self._tile(level, index, width)[inner][place >> inner]
+
+    def _tile(self, level: int, index: int, width: int) -> list[list[bytes]]:
+        key = (level, index, width)
+        if key in self._expanded:
+            self._expanded.move_to_end(key)
+            return self._expanded[key]
+        tile = self._tiles.read(level, index, width)
+        expanded = hash_row(_split_hashes(tile))
+        self._expanded[key] = expanded
+        if len(self._expanded) > _CACHED_TILES:
+            self._expanded.popitem(last=False)
+        return expanded
+
+
+def verify_log(folder: Path, public_key: bytes, origin: str, leaves: Iterable[bytes] | None = None) -> Checkpoint:
+    """Work the whole log out again from its entries, and compare every file of it.
+
+    Reads each file once, in constant memory. Tiles past the checkpoint's size
+    are those of a run that was not finished; they are not looked at.
+
+    Args:
+        folder: of the log; not trusted.
+        public_key: the log's, SPKI DER, trusted.
+        origin: the log's.
+        leaves: what the log should hold, in order, at least up to the
+            checkpoint; None compares the files only.
+
+    Raises:
+        LogDamaged: a byte of an entry, tile or root is not what it should be.
+        BadNote: the checkpoint is not signed by the key.
+        BadCheckpoint: it is of another log.
+    """
+    checkpoint = open_checkpoint(_read_checkpoint(folder), public_key, origin)
+    tiles = TileFolder(folder)
+    expected = None if leaves is None else iter(leaves)
+    frontier = Frontier()
+    rows: list[list[bytes]] = [[]]
+    for start in range(0, checkpoint.size, WIDTH):
+        width = min(WIDTH, checkpoint.size - start)
+        bundle = tiles.read(None, start // WIDTH, width)
+        entries = list(unpack_entries(bundle))
+        if expected is not None and entries != list(islice(expected, width)):
+            raise LogDamaged(f"the database has other leaves from {start} on", f"数据库自第 {start} 条起与日志不同")
+        _check_partials(tiles, None, start // WIDTH, [pack_entries([entry]) for entry in entries], width)
+        hashes = [leaf_hash(entry) for entry in entries]
+        frontier.extend(hashes)
+        rows[0] = hashes
+        _check_rows(tiles, rows, start // WIDTH)
+    for level in range(1, len(rows)):
+        if rows[level]:
+            _check_tile(tiles, level, checkpoint.size >> (HEIGHT * (level + 1)), rows[level])
+    if frontier.root() != checkpoint.root:
+        raise LogDamaged("the entries do not give the signed root", "由条目算出的根哈希与检查点不符")
+    return checkpoint
+
+
+def _check_rows(tiles: TileFolder, rows: list[list[bytes]], index: int) -> None:
+    """Check the level-0 tile in ``rows[0]``, and each tile above that it fills."""
+    _check_tile(tiles, 0, index, rows[0])
+    level = 0
+    while len(rows[level]) == WIDTH:
+        if level:
+            _check_tile(tiles, level, index, rows[level])
+        if level + 1 == len(rows):
+            rows.append([])
+        rows[level + 1].append(hash_row(rows[level])[-1][0])
+        rows[level] = []
+        level += 1
+        index //= WIDTH
+
+
+def _check_tile(tiles: TileFolder, level: int, index: int, hashes: list[bytes]) -> None:
+    if _split_hashes(tiles.read(level, index, len(hashes))) != hashes:
+        name = tile_name(level, index, len(hashes))
+        raise LogDamaged(f"{name} is not what its entries hash to", f"{name} 与条目不符")
+    _check_partials(tiles, level, index, hashes, len(hashes))
+
+
+def _check_partials(tiles: TileFolder, level: int | None, index: int, parts: Sequence[bytes], width: int) -> None:
+    """Check older partial tiles that are still there beside a tile; and the full one, up to the width."""
+    name = tile_name(level, index)
+    for path in sorted((tiles.folder / f"{name}.p").glob("*")):
+        taken = int(path.name) if path.name.isdecimal() else width + 1  # a file half-written when a run was killed
+        if taken <= width and path.read_bytes() != b"".join(parts[:taken]):
+            raise LogDamaged(f"{name}.p/{taken} is not what its entries hash to", f"{name}.p/{taken} 与条目不符")
+    full, whole = tiles.folder / name, b"".join(parts)
+    content = full.read_bytes() if full.is_file() else whole
+    if content != whole if width == WIDTH else not content.startswith(whole):
+        raise LogDamaged(f"{name} is not what its entries hash to", f"{name} 与条目不符")
+
+
+def _placed_leaves(session: Session) -> Iterator[bytes]:
+    statement = select(_LEAVES.c.leaf).where(_LEAVES.c.position.is_not(None)).order_by(_LEAVES.c.position)
+    yield from session.execute(statement.execution_options(yield_per=WIDTH)).scalars()
+
+
+def _read_checkpoint(folder: Path) -> str:
+    try:
+        return (folder / CHECKPOINT).read_text("utf-8")
+    except FileNotFoundError as error:
+        raise LogDamaged("no checkpoint was published yet", "尚未发布检查点") from error
+    except UnicodeDecodeError as error:
+        raise LogDamaged("the checkpoint is not UTF-8", "检查点不是 UTF-8 文本") from error
+
+
+def _split_hashes(tile: bytes) -> list[bytes]:
+    return [tile[at : at + 32] for at in range(0, len(tile), 32)]

@@ -1,0 +1,281 @@
+"""The sequencer: the one writer of the log, and the only holder of its key.
+
+A run, in numbered steps; killed after any of them, the next run goes on:
+
+1. The published checkpoint is compared with the newest committed head. One that
+   is ahead of the head, or disagrees with it, stops everything: the database
+   was rolled back, or the log forked.
+2. The right border of the tree is read from the tiles and must give the head's root.
+3. Waiting leaves get positions, shuffled, in one transaction. From here on the
+   order is fixed: whoever writes the tiles writes the same bytes.
+4. Tiles are written durably.
+5. The new head is committed: an INSERT of the next number, so that of two
+   sequencers one wins. The loser sees it and goes on from the winner's head.
+6. The checkpoint is signed and published. Ed25519 signs the same bytes each
+   time, so a second signing of one head cannot disagree with the first.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from credential.errors import ConfigError
+from credential.merkle import EMPTY_ROOT
+from credential.note import BadCheckpoint, BadNote, Checkpoint, open_checkpoint, sign_checkpoint
+from credential.ports import Signer
+from registry.columns import table_of
+from registry.database import Database
+from registry.log.files import replace_durably
+from registry.log.tables import LogHeadRow, LogLeafRow
+from registry.log.tiles import Edge, LogDamaged, TileFolder
+
+CHECKPOINT = "checkpoint"
+MAX_RUN = 20_000
+"""Leaves in one run; bounds memory and the time that one checkpoint waits."""
+
+_HEADS = table_of(LogHeadRow)
+_LEAVES = table_of(LogLeafRow)
+_SHUFFLE_BYTES = 16
+
+
+class LogRolledBack(ConfigError):
+    """The published log is ahead of the database: an older database was put in its place."""
+
+    code = "log-rolled-back"
+
+    def __init__(self, published: int, committed: int, where: Path) -> None:
+        super().__init__(
+            f"the checkpoint {where} has {published} leaves, but the database knows only {committed}: an older "
+            "database was restored; restore the newest one, or start a new log origin, and do not issue before",
+            f"检查点 {where} 已有 {published} 条,而数据库仅有 {committed} 条:数据库被恢复为旧版本;"
+            "请恢复最新数据库或启用新的日志标识,此前不得发证",
+        )
+        self.published = published
+        self.committed = committed
+
+
+class LogForked(ConfigError):
+    """The published checkpoint does not belong to the tree in the database."""
+
+    code = "log-forked"
+
+    def __init__(self, where: Path, why_en: str, why_zh: str) -> None:
+        super().__init__(
+            f"the checkpoint {where} does not belong to this database's log: {why_en}; "
+            "do not issue before it is clear why",
+            f"检查点 {where} 与本数据库的日志不符:{why_zh};查明原因前不得发证",
+        )
+
+
+class Log:
+    """One log: a table of leaves, a folder of tiles, a key, a name.
+
+    Args:
+        database: of the registry.
+        folder: for the tiles and the checkpoint; public, any web server may serve it.
+        signer: the log's Ed25519 key.
+        origin: identity of the log, a URL without scheme.
+        random: gives so many random bytes; used to shuffle.
+        outside: a second place for the checkpoint, kept apart from backups of the rest.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a log, each named by the caller
+        self,
+        database: Database,
+        folder: Path,
+        signer: Signer,
+        origin: str,
+        random: Callable[[int], bytes],
+        *,
+        outside: Path | None = None,
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._tiles = TileFolder(folder)
+        self._signer = signer
+        self._origin = origin
+        self._random = random
+        self._published = tuple(path for path in (folder / CHECKPOINT, outside) if path is not None)
+
+    def sequence(self, now: datetime) -> Checkpoint:
+        """Log every waiting leaf and publish the checkpoint; safe to call again at any time.
+
+        Returns:
+            The newest published checkpoint; every leaf put before the call is under it.
+
+        Raises:
+            LogRolledBack: the published checkpoint is ahead of the database.
+            LogForked: it is of another tree, or not signed by this log's key.
+            LogDamaged: tiles are missing or were changed.
+            UnavailableError: the database or the key store does not answer.
+        """
+        head = self._head()
+        edge = self._checked_edge(head)
+        while True:
+            leaves = self._place(edge.size)
+            if not leaves:
+                break
+            longer, files = edge.extend(leaves)
+            self._tiles.write(files)
+            if self._commit(longer, now):
+                self._publish(longer)
+                self._tiles.drop_partials(edge.size, longer.size)
+                edge = longer
+            else:  # another sequencer was first; go on from its head
+                edge = self._checked_edge(self._newer_head(edge))
+        return self._publish(edge)
+
+    def checkpoint(self) -> str:
+        """Read the newest published checkpoint, a signed note.
+
+        Raises:
+            LogDamaged: there is none yet.
+        """
+        try:
+            return self._published[0].read_text("utf-8")
+        except FileNotFoundError as error:
+            raise LogDamaged("no checkpoint was published yet", "尚未发布检查点") from error
+
+    # Step 1 and 2
+
+    def _head(self) -> Checkpoint:
+        with self._database.reading() as session:
+            row = session.execute(select(_HEADS).order_by(_HEADS.c.number.desc()).limit(1)).one_or_none()
+        if row is None:
+            return Checkpoint(self._origin, 0, EMPTY_ROOT)
+        if row.origin != self._origin:
+            raise LogForked(self._folder, f"it is named {row.origin}, not {self._origin}", f"其标识为 {row.origin}")
+        return Checkpoint(row.origin, row.size, row.root)
+
+    def _newer_head(self, edge: Edge) -> Checkpoint:
+        head = self._head()
+        if head.size <= edge.size:
+            raise LogDamaged(f"no head after size {edge.size} can be committed", f"无法提交规模 {edge.size} 之后的日志")
+        return head
+
+    def _checked_edge(self, head: Checkpoint) -> Edge:
+        for path in self._published:
+            published = self._read(path)
+            if published is not None:
+                self._check_published(path, published, head)
+        edge = self._tiles.edge(head.size)
+        if edge.root != head.root:
+            raise LogDamaged(f"its tiles do not give the root of size {head.size}", f"规模 {head.size} 的根哈希不符")
+        return edge
+
+    def _read(self, path: Path) -> Checkpoint | None:
+        try:
+            note = path.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise LogForked(path, "it is not UTF-8", "不是 UTF-8 文本") from error
+        try:
+            return open_checkpoint(note, self._signer.public_key, self._origin)
+        except (BadNote, BadCheckpoint) as error:
+            raise LogForked(path, error.en, error.zh) from error
+
+    def _check_published(self, path: Path, published: Checkpoint, head: Checkpoint) -> None:
+        if published.size > head.size:
+            # Another sequencer may have committed and published since the head was read.
+            head = self._head()
+        if published.size > head.size:
+            raise LogRolledBack(published.size, head.size, path)
+        with self._database.reading() as session:
+            root = session.execute(select(_HEADS.c.root).where(_HEADS.c.size == published.size)).scalar_one_or_none()
+        if published.root != (EMPTY_ROOT if published.size == 0 else root):
+            raise LogForked(
+                path,
+                f"no head of size {published.size} with its root was committed",
+                f"数据库从未提交过规模 {published.size} 的该根哈希",
+            )
+
+    # Step 3
+
+    def _place(self, size: int) -> list[bytes]:
+        """Give positions to waiting leaves, and return all that are placed but not yet under a head."""
+        lost: IntegrityError | None = None
+        try:
+            with self._database.transaction() as session:
+                if self._next_position(session) <= size:
+                    self._place_waiting(session, size)
+        except IntegrityError as error:  # another sequencer gave the same positions first
+            lost = error
+        with self._database.reading() as session:
+            placed = session.execute(
+                select(_LEAVES.c.position, _LEAVES.c.leaf)
+                .where(_LEAVES.c.position >= size)
+                .order_by(_LEAVES.c.position)
+                .limit(MAX_RUN)
+            ).all()
+        if lost is not None and not placed:
+            raise lost
+        if placed and (placed[0].position != size or placed[-1].position != size + len(placed) - 1):
+            raise LogDamaged(f"the database has no leaf for position {size} or one after it", "数据库缺少条目位置")
+        return [row.leaf for row in placed]
+
+    def _next_position(self, session: Session) -> int:
+        last: int | None = session.execute(select(func.max(_LEAVES.c.position))).scalar_one()
+        return 0 if last is None else last + 1
+
+    def _place_waiting(self, session: Session, size: int) -> None:
+        waiting = select(_LEAVES.c.id).where(_LEAVES.c.position.is_(None)).order_by(_LEAVES.c.id).limit(MAX_RUN)
+        ids = list(session.execute(waiting).scalars())
+        if not ids:
+            return
+        lots = self._random(_SHUFFLE_BYTES * len(ids))
+        order = sorted(range(len(ids)), key=lambda at: lots[at * _SHUFFLE_BYTES : (at + 1) * _SHUFFLE_BYTES])
+        statement = (
+            _LEAVES.update().where(_LEAVES.c.id == bindparam("leaf_id")).values(position=bindparam("new_position"))
+        )
+        placed = [{"leaf_id": ids[at], "new_position": size + place} for place, at in enumerate(order)]
+        session.connection().execute(statement, placed)
+
+    # Step 5
+
+    def _commit(self, edge: Edge, now: datetime) -> bool:
+        """Commit a head; False when another sequencer committed one first."""
+        try:
+            with self._database.transaction() as session:
+                number = session.execute(select(func.max(_HEADS.c.number))).scalar_one() or 0
+                newest = session.execute(select(_HEADS.c.size).where(_HEADS.c.number == number)).scalar_one_or_none()
+                if (newest or 0) >= edge.size:
+                    return False
+                session.execute(
+                    _HEADS.insert().values(
+                        number=number + 1, origin=self._origin, size=edge.size, root=edge.root, committed_at=now
+                    )
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    # Step 6
+
+    def _publish(self, edge: Edge) -> Checkpoint:
+        """Publish a committed head, unless a later one is published already."""
+        checkpoint = Checkpoint(self._origin, edge.size, edge.root)
+        note = sign_checkpoint(checkpoint, self._signer).encode()
+        newest = checkpoint
+        with self._alone():
+            for path in self._published:
+                published = self._read(path)
+                if published is not None and published.size > newest.size:
+                    newest = published
+                elif published != checkpoint:
+                    replace_durably({path: note})
+        return newest
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes of this machine from publishing at the same moment."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

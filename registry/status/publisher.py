@@ -1,0 +1,206 @@
+"""Change statuses, and publish the lists as signed files that any web server can hand out.
+
+Every token that is published has its leaf in the log's outbox first, so a
+token that is in no log was not published by us. Killed at any instruction, the
+next :meth:`StatusLists.publish` writes what is missing.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlmodel import Session
+
+from credential.errors import InputError, RefusedError
+from credential.leaves import status_list_leaf
+from credential.model import StatusValue
+from credential.ports import Signer
+from registry.columns import table_of
+from registry.database import Database
+from registry.log.files import replace_durably
+from registry.log.outbox import put_leaves
+from registry.status.slots import Slot
+from registry.status.tables import StatusEntryRow, StatusPublicationRow
+from registry.status.token_list import BITS, LIFETIME, SLOTS, TTL, StatusList, pack_statuses, sign_cwt, sign_jwt
+
+_ENTRIES = table_of(StatusEntryRow)
+_PUBLICATIONS = table_of(StatusPublicationRow)
+
+
+class StatusIsFinal(RefusedError):
+    """A slot that says invalid cannot say anything else again."""
+
+    code = "status-is-final"
+
+    def __init__(self, slot: Slot) -> None:
+        super().__init__(
+            f"slot {slot.index} of status list {slot.list_number} is invalid for good; issue a new credential instead",
+            f"状态列表 {slot.list_number} 第 {slot.index} 位已终止,不可更改;如需恢复请重新发证",
+        )
+        self.slot = slot
+
+
+class UnknownStatusList(InputError):
+    """There is no status list of this number, or it was never published."""
+
+    code = "unknown-status-list"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there is no published status list {number}", f"没有已发布的状态列表 {number}")
+        self.number = number
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    status_list: StatusList
+    change_number: int
+
+
+def set_status(session: Session, slot: Slot, value: StatusValue) -> None:
+    """Change what a slot says, in the caller's transaction; publish after it has committed.
+
+    Raises:
+        StatusIsFinal: it says invalid, and should say something else.
+    """
+    where = (_ENTRIES.c.list_number == slot.list_number) & (_ENTRIES.c.slot == slot.index)
+    # The publication's row is taken first, always: two changes of one list wait for each other here.
+    publication = _PUBLICATIONS.c.list_number == slot.list_number
+    changed = session.execute(
+        _PUBLICATIONS.update()
+        .where(publication)
+        .values(change_number=_PUBLICATIONS.c.change_number + 1)
+        .returning(_PUBLICATIONS.c.list_number)
+    ).all()
+    if not changed or not 0 <= slot.index < SLOTS:
+        raise UnknownStatusList(slot.list_number)
+    before = session.execute(select(_ENTRIES.c.value).where(where)).scalar_one_or_none()
+    if before == StatusValue.INVALID and value is not StatusValue.INVALID:
+        raise StatusIsFinal(slot)
+    if before is None:
+        session.execute(_ENTRIES.insert().values(list_number=slot.list_number, slot=slot.index, value=int(value)))
+    else:
+        session.execute(_ENTRIES.update().where(where).values(value=int(value)))
+
+
+class StatusLists:
+    """The published status lists: ``<folder>/<n>.cwt`` and ``<n>.jwt``.
+
+    Args:
+        database: of the registry.
+        folder: public; any web server may serve it.
+        signer: the key of the role that signs status lists, P-256.
+        base_uri: address of the folder, without a slash at the end.
+    """
+
+    def __init__(self, database: Database, folder: Path, signer: Signer, base_uri: str) -> None:
+        self._database = database
+        self._folder = folder
+        self._signer = signer
+        self._base_uri = base_uri.rstrip("/")
+
+    def uri(self, list_number: int) -> str:
+        """The address of a list, which claims and tokens name (``status_uri``, ``sub``)."""
+        return f"{self._base_uri}/{list_number}"
+
+    def set_status(self, session: Session, slot: Slot, value: StatusValue) -> None:
+        """Change what a slot says; see :func:`set_status`."""
+        set_status(session, slot, value)
+
+    def publish(self, now: datetime) -> list[int]:
+        """Publish every list that was changed since it was last published, or never was.
+
+        Returns:
+            The numbers of the lists that were written.
+
+        Raises:
+            UnavailableError: the database or the key store does not answer.
+        """
+        return self._publish_where(now, lambda row: row.published_change < row.change_number)
+
+    def refresh(self, now: datetime) -> list[int]:
+        """Publish also the lists whose token is as old as its ``ttl``; call at least that often."""
+        return self._publish_where(
+            now,
+            lambda row: (
+                row.published_change < row.change_number
+                or row.published_at is None
+                or now - row.published_at >= TTL
+                or not self._path(row.list_number, "cwt").is_file()
+            ),
+        )
+
+    def token(self, list_number: int) -> bytes:
+        """Read the newest published CWT of a list.
+
+        Raises:
+            UnknownStatusList: there is none.
+        """
+        return self._read(list_number, "cwt")
+
+    def jwt(self, list_number: int) -> bytes:
+        """Read the newest published JWT of a list.
+
+        Raises:
+            UnknownStatusList: there is none.
+        """
+        return self._read(list_number, "jwt")
+
+    def _publish_where(self, now: datetime, is_due: Callable[[Row[Any]], bool]) -> list[int]:
+        with self._alone():
+            with self._database.reading() as session:
+                rows = session.execute(select(_PUBLICATIONS).order_by(_PUBLICATIONS.c.list_number)).all()
+            due = [int(row.list_number) for row in rows if is_due(row)]
+            for number in due:
+                self._publish_one(number, now)
+        return due
+
+    def _publish_one(self, number: int, now: datetime) -> None:
+        with self._database.transaction() as session:
+            snapshot = self._snapshot(session, number, now)
+            made = snapshot.status_list
+            put_leaves(session, [status_list_leaf(made.sub, made.iat, made.digest)])
+        replace_durably(
+            {
+                self._path(number, "cwt"): sign_cwt(made, self._signer),
+                self._path(number, "jwt"): sign_jwt(made, self._signer),
+            }
+        )
+        # Only now: killed before this line, the list counts as not published and is written again.
+        with self._database.transaction() as session:
+            session.execute(
+                _PUBLICATIONS.update()
+                .where(_PUBLICATIONS.c.list_number == number)
+                .values(published_change=snapshot.change_number, published_at=made.iat)
+            )
+
+    def _snapshot(self, session: Session, number: int, now: datetime) -> _Snapshot:
+        publication = select(_PUBLICATIONS.c.change_number).where(_PUBLICATIONS.c.list_number == number)
+        change_number = session.execute(publication.with_for_update()).scalar_one()
+        entries = session.execute(
+            select(_ENTRIES.c.slot, _ENTRIES.c.value).where(_ENTRIES.c.list_number == number, _ENTRIES.c.value != 0)
+        )
+        data = pack_statuses((row.slot, row.value) for row in entries)
+        issued = now.astimezone(UTC).replace(microsecond=0)
+        return _Snapshot(StatusList(self.uri(number), issued, issued + LIFETIME, TTL, BITS, data), change_number)
+
+    def _path(self, number: int, form: str) -> Path:
+        return self._folder / f"{number}.{form}"
+
+    def _read(self, number: int, form: str) -> bytes:
+        try:
+            return self._path(number, form).read_bytes()
+        except FileNotFoundError as error:
+            raise UnknownStatusList(number) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes of this machine from writing an older list over a newer one."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
