@@ -21,6 +21,7 @@ _SHORT_LOCA_LIMIT: Final = 2 * 0xFFFF  # bytes of glyf that 16-bit halved offset
 _TABLE_COUNT: Final = 6
 _CHECKSUM_MAGIC: Final = 0xB1B0AFBA  # head.checkSumAdjustment = magic - sum of the whole font
 _BFCHAR_LIMIT: Final = 100  # lines in one beginbfchar block (Adobe technical note 5411, 1.4.1)
+_FONT_DATE: Final = 3660681600  # 2020-01-01, in seconds since 1904 (head.created, head.modified)
 
 
 def table_checksum(table: bytes) -> int:
@@ -164,9 +165,9 @@ def subset_font(glyphs: Sequence[Glyph]) -> bytes:
 
 
 def _head(bounds: tuple[int, int, int, int], *, is_long: bool) -> bytes:
-    # flags: baseline at y = 0, left side bearing at x = 0; no dates, so that equal glyphs give equal bytes;
+    # flags: baseline at y = 0, left side bearing at x = 0; one date, so that equal glyphs give equal bytes;
     # smallest readable size 8 pixels, direction hint 2 (deprecated, fixed value).
-    fixed = (0x00010000, 0x00010000, 0, 0x5F0F3CF5, 0x0003, UNITS_PER_EM, 0, 0)
+    fixed = (0x00010000, 0x00010000, 0, 0x5F0F3CF5, 0x0003, UNITS_PER_EM, _FONT_DATE, _FONT_DATE)
     return struct.pack(">IIIIHHqq4hHHhhh", *fixed, *bounds, 0, 8, 2, is_long, 0)
 
 

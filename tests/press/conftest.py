@@ -1,0 +1,18 @@
+from pathlib import Path
+
+import pytest
+
+from press.fonts import FontLibrary
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def font_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fonts")
+
+
+@pytest.fixture(scope="session")
+def library(font_cache: Path) -> FontLibrary:
+    """The pinned fonts, unpacked once for all tests."""
+    return FontLibrary(ROOT / "templates" / "fonts", font_cache)
