@@ -1,0 +1,214 @@
+"""A template's drawings, taken apart into what a prefix can hold.
+
+Typst compiles ``.typ`` and ``.svg`` artwork; a ``.pdf`` is taken as it is. Numbers
+are rounded and colours written as plain RGB (the output intent says which), so
+that a page of fine lines stays a few kilobytes.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+import typst
+
+from press.strict_table import BadTemplate
+from press.syntax import POINTS_PER_MM, number, stream
+from press.template import Row, Template
+
+# Colour operators, by the number of a colour space's components (ISO 32000-1, table 74).
+_FILL = {1: b"g", 3: b"rg"}
+_STROKE = {1: b"G", 3: b"RG"}
+
+
+class ObjectWriter:
+    """Collects the indirect objects of a file under construction.
+
+    Args:
+        first: number of the first object given out.
+    """
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+        self.bodies: dict[int, bytes] = {}
+
+    def reserve(self) -> int:
+        """Give out a number whose object follows later."""
+        self._next += 1
+        return self._next - 1
+
+    def add(self, body: bytes) -> int:
+        """Take an object in and give its number."""
+        index = self.reserve()
+        self.bodies[index] = body
+        return index
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The one page of a drawing.
+
+    Attributes:
+        content: the content stream.
+        resources: the dictionary of what the content names; its objects are in the writer.
+        width, height: points.
+    """
+
+    content: bytes
+    resources: bytes
+    width: float
+    height: float
+
+
+def draw_page(template: Template, writer: ObjectWriter, *, photo: bool) -> Drawing:
+    """Compile the page's artwork; it is given the boxes it has to meet."""
+    rules = [item.value.place(photo=photo) for item in template.items if isinstance(item, Row) and item.rule]
+    place = template.qr.box if photo else template.qr.plain_box
+    photo_box = template.photo_box if photo else None
+    given = {
+        "rules": [[box.x, box.y, box.width, box.height] for box in rules],
+        "photo": None if photo_box is None else [photo_box.x, photo_box.y, photo_box.width, photo_box.height],
+        "qr": [place.x, place.y, place.width, place.height],
+    }
+    path = template.folder / template.artwork
+    return _draw(path, {"layout": json.dumps(given)}, (template.width, template.height), writer)
+
+
+def draw_seal(template: Template, writer: ObjectWriter) -> Drawing:
+    """Compile the seal without its words."""
+    seal = template.seal
+    inputs = {"side": str(seal.box.width), "colour": seal.colour}
+    return _draw(template.folder / seal.artwork, inputs, (seal.box.width, seal.box.height), writer)
+
+
+def _draw(path: Path, inputs: Mapping[str, str], size: tuple[float, float], writer: ObjectWriter) -> Drawing:
+    width, height = size
+    if not path.exists():
+        raise BadTemplate(path.name, "is missing", "缺失")
+    if path.suffix == ".pdf":
+        compiled = path.read_bytes()
+    elif path.suffix == ".svg":
+        picture = f'#set page(width: {width}mm, height: {height}mm, margin: 0mm)\n#image("{path.name}", width: 100%)'
+        compiled = _compile(picture.encode(), path, inputs)
+    elif path.suffix == ".typ":
+        compiled = _compile(path.read_bytes(), path, inputs)
+    else:
+        raise BadTemplate(path.name, "is neither .typ, .svg nor .pdf", "须为 .typ、.svg 或 .pdf")
+    with pikepdf.open(io.BytesIO(compiled)) as pdf:
+        if len(pdf.pages) != 1:
+            raise BadTemplate(path.name, f"has {len(pdf.pages)} pages, not one", f"有 {len(pdf.pages)} 页, 应为一页")
+        drawing = _take_apart(pdf.pages[0], writer)
+    _check_size(path.name, drawing, width, height)
+    return drawing
+
+
+def _compile(source: bytes, path: Path, inputs: Mapping[str, str]) -> bytes:
+    try:
+        compiled = typst.compile(
+            source,  # type: ignore[type-var]  # bytes pass, though the stub's variable excludes them
+            root=str(path.parent),
+            sys_inputs=dict(inputs),
+            ignore_system_fonts=True,
+            pdf_tags=False,
+        )
+    except typst.TypstError as error:
+        raise BadTemplate(path.name, f"Typst says: {error}", f"Typst 报错: {error}") from error
+    if not isinstance(compiled, bytes):
+        raise BadTemplate(path.name, "has no page", "没有页面")
+    return compiled
+
+
+def _check_size(name: str, drawing: Drawing, width: float, height: float) -> None:
+    is_off = [
+        abs(points - mm * POINTS_PER_MM) > 0.5 for points, mm in ((drawing.width, width), (drawing.height, height))
+    ]  # half a point: Typst rounds page sizes
+    if any(is_off):
+        drawn = f"{drawing.width / POINTS_PER_MM:.1f} x {drawing.height / POINTS_PER_MM:.1f} mm"
+        raise BadTemplate(name, f"is {drawn}, not {width} x {height} mm", f"尺寸为 {drawn}, 应为 {width} x {height} mm")
+
+
+def _take_apart(page: pikepdf.Page, writer: ObjectWriter) -> Drawing:
+    resources = dict(page.Resources.items()) if "/Resources" in page else {}
+    resources.pop("/ProcSet", None)  # obsolete since PDF 1.4
+    plain = _plain_colours(resources.get("/ColorSpace"))
+    parts: list[bytes] = []
+    fill, stroke = b"", b""
+    for instruction in pikepdf.parse_content_stream(page):
+        if isinstance(instruction, pikepdf.ContentStreamInlineImage):
+            raise BadTemplate("artwork", "holds an inline image; use an ordinary one", "含内联图像, 请改用普通图像")
+        operator = str(instruction.operator).encode("ascii")
+        operands = list(instruction.operands)
+        if operator in {b"cs", b"CS"}:
+            count = plain.get(str(operands[0]), 0)
+            if operator == b"cs":
+                fill = _FILL.get(count, b"")
+            else:
+                stroke = _STROKE.get(count, b"")
+            if count:
+                continue
+        elif operator in {b"scn", b"SCN"}:
+            operator = (fill if operator == b"scn" else stroke) or operator
+        parts += [*(_operand(operand) + b" " for operand in operands), operator, b"\n"]
+    if plain:
+        del resources["/ColorSpace"]
+    left, bottom, right, top = (float(value) for value in page.MediaBox.as_list())
+    known: dict[tuple[int, int], int] = {}
+    entries = [key.encode("ascii") + b" " + _copy(value, writer, known) for key, value in resources.items()]
+    return Drawing(b"".join(parts), b"<<" + b"".join(entries) + b">>", right - left, top - bottom)
+
+
+def _plain_colours(spaces: pikepdf.Object | None) -> dict[str, int]:
+    """Give the components of each ICC colour space, if all spaces are such; else nothing."""
+    found: dict[str, int] = {}
+    if spaces is None:
+        return found
+    for name, space in spaces.items():
+        if not isinstance(space, pikepdf.Array) or space[0] != pikepdf.Name.ICCBased:
+            return {}
+        components = int(space[1].N)
+        if components not in _FILL:
+            return {}
+        found[name] = components
+    return found
+
+
+def _copy(value: Any, writer: ObjectWriter, known: dict[tuple[int, int], int]) -> bytes:
+    """Write an object with its numbers ours; indirect objects go to the writer, each once."""
+    if not isinstance(value, pikepdf.Object):  # a plain number or truth value
+        return _operand(value)
+    if value.is_indirect:
+        if value.objgen not in known:
+            known[value.objgen] = writer.reserve()
+            writer.bodies[known[value.objgen]] = _copy_body(value, writer, known)
+        return b"%d 0 R" % known[value.objgen]
+    return _copy_body(value, writer, known)
+
+
+def _copy_body(value: pikepdf.Object, writer: ObjectWriter, known: dict[tuple[int, int], int]) -> bytes:
+    if isinstance(value, pikepdf.Stream):
+        entries = [
+            key.encode("ascii") + b" " + _copy(one, writer, known) for key, one in value.items() if key != "/Length"
+        ]
+        return stream(b"".join(entries), value.read_raw_bytes())
+    if isinstance(value, pikepdf.Dictionary):
+        entries = [key.encode("ascii") + b" " + _copy(one, writer, known) for key, one in value.items()]
+        return b"<<" + b"".join(entries) + b">>"
+    if isinstance(value, pikepdf.Array):
+        return b"[" + b" ".join(_copy(one, writer, known) for one in list(value)) + b"]"
+    return value.unparse(resolved=True)
+
+
+def _operand(operand: Any) -> bytes:
+    """Write an operand, numbers rounded."""
+    if isinstance(operand, bool):
+        return b"true" if operand else b"false"
+    if isinstance(operand, int | float | Decimal):
+        return number(float(operand))
+    if isinstance(operand, pikepdf.Array):
+        return b"[" + b" ".join(_operand(one) for one in list(operand)) + b"]"
+    written: bytes = operand.unparse()
+    return written

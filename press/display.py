@@ -1,0 +1,88 @@
+"""What a certificate shows for each field: pure, so that press and verifier agree to the character.
+
+The claims hold canonical values (ISO dates, ungrouped codes); people read
+``2026年06月30日`` and ``7F3K-9Q2M-WX4T-8ZBN``. Every rule of that kind is here.
+"""
+
+from collections.abc import Mapping
+
+from credential.model import Claims, DocumentType, PartialDate
+from credential.schema import FieldKind
+from press.template import Template
+
+_DIGITS = "〇一二三四五六七八九"  # 〇 is U+3007, an ideograph of its own, not a circle
+_CODE_GROUP = 4
+
+DOCUMENT_NAMES: Mapping[DocumentType, str] = {
+    DocumentType.RESIDENT_ID: "居民身份证",
+    DocumentType.PASSPORT: "护照",
+    DocumentType.HK_MACAO_PERMIT: "港澳居民来往内地通行证",
+    DocumentType.TAIWAN_PERMIT: "台湾居民来往大陆通行证",
+    DocumentType.OTHER: "其他证件",
+}
+
+
+def display_values(template: Template, claims: Claims) -> Mapping[str, str]:
+    """Say for each field what the page shows; fields without a value are left out.
+
+    A value stands on the page whole, though a long one may be broken over lines.
+    """
+    holder = claims.holder
+    kinds = {field.key: field.kind for field in template.schema.fields}
+    values = {
+        key: chinese_date(PartialDate(text)) if kinds.get(key) is FieldKind.DATE else text
+        for key, text in claims.fields.items()
+    }
+    values |= {
+        "name": holder.name,
+        "sex": holder.sex,
+        "id_number": holder.id_number,
+        "id_type": DOCUMENT_NAMES[holder.id_type],
+        "issuer_name": claims.issuer_name,
+        "serial": claims.serial,
+        "identifier": claims.identifier,
+        "verification_code": group(claims.verification_code),
+        "issued_on": numeral_date(claims.issued_on),
+        "expires_on": "" if claims.expires_on is None else chinese_date(PartialDate(claims.expires_on.isoformat())),
+        "statement": _statement(template, claims),
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def chinese_date(day: PartialDate) -> str:
+    """Write a date with digits, ``2026年06月30日``, no more precisely than it is known."""
+    parts = [f"{day.year:04}年"]
+    if day.month is not None:
+        parts.append(f"{day.month:02}月")
+    if day.day is not None:
+        parts.append(f"{day.day:02}日")
+    return "".join(parts)
+
+
+def numeral_date(day: PartialDate) -> str:
+    """Write a date with Chinese numerals, ``二〇二六年七月八日``, as under a seal."""
+    parts = ["".join(_DIGITS[int(digit)] for digit in f"{day.year:04}"), "年"]
+    if day.month is not None:
+        parts += [_numeral(day.month), "月"]
+    if day.day is not None:
+        parts += [_numeral(day.day), "日"]
+    return "".join(parts)
+
+
+def group(code: str) -> str:
+    """Write a verification code in groups of four."""
+    return "-".join(code[start : start + _CODE_GROUP] for start in range(0, len(code), _CODE_GROUP))
+
+
+def _numeral(number: int) -> str:
+    """Write a number from 1 to 99 as it is spoken: 十, 十二, 二十, 三十一."""
+    tens, ones = divmod(number, 10)
+    head = "" if tens == 0 else "十" if tens == 1 else f"{_DIGITS[tens]}十"
+    return head + (_DIGITS[ones] if ones else "")
+
+
+def _statement(template: Template, claims: Claims) -> str:
+    mode = claims.fields.get(template.statement_field, "")
+    text = template.statements.get(mode, template.statements.get("", ""))
+    known = {field.key: claims.fields.get(field.key, "") for field in template.schema.fields}
+    return text.format(**known)

@@ -1,0 +1,171 @@
+"""Fit a text into its box: shrink, then wrap, then say that it does not fit.
+
+Lengths are points, the origin is the lower left corner of the page, as in PDF.
+Sizes go down in steps of half a point, so that neighbouring certificates look alike.
+"""
+
+from dataclasses import dataclass
+
+from credential.errors import InputError
+from press.fonts import FontChain
+from press.syntax import POINTS_PER_MM
+from press.template import Box, TextBox
+
+_SIZE_STEP = 0.5
+# Han characters fill their em square, which sits from 0.12 em below the baseline to 0.88 em above it.
+_MIDDLE_OF_HAN = 0.38
+_SLACK = 0.01  # points; for rounding, far below what an eye or a printer resolves
+
+# Punctuation that may not begin a line, and that may not end one (GB/T 15834, 5.1).
+_NOT_FIRST = frozenset("，。、；：？！）〕》」』】’”…—·,.;:?!)]}%")
+_NOT_LAST = frozenset("（〔《「『【‘“([{")
+
+
+class Overflow(InputError):
+    """A text does not fit in its box at the smallest size allowed."""
+
+    code = "overflow"
+
+    def __init__(self, key: str, length: int) -> None:
+        super().__init__(
+            f"the {key} of {length} characters does not fit in its box: shorten it",
+            f"“{key}”共 {length} 个字符，超出证书版面：请缩短",
+        )
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A text box of one layout with everything needed to set a text in it.
+
+    Attributes:
+        where: sizes, lines and alignment.
+        box: the box of the layout in use.
+        chain: the faces.
+        page_height: of the page, millimetres.
+    """
+
+    where: TextBox
+    box: Box
+    chain: FontChain
+    page_height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line as it will be set.
+
+    Attributes:
+        text: without the spaces at which it was broken.
+        x, y: where the first character's origin stands, points.
+        tracking: points added after every character.
+    """
+
+    text: str
+    x: float
+    y: float
+    tracking: float
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A fitted text: a size and its lines."""
+
+    size: float
+    lines: tuple[Line, ...]
+
+
+def fit(text: str, frame: Frame, key: str) -> Setting:
+    """Find the largest setting that the rules of the box allow.
+
+    Args:
+        text: without line breaks; every character has a glyph.
+        frame: where it goes.
+        key: names the text in the error.
+
+    Raises:
+        Overflow: it does not fit.
+        MissingGlyph: a character has no glyph.
+    """
+    where, box, chain = frame.where, frame.box, frame.chain
+    width = box.width * POINTS_PER_MM + _SLACK
+    advances = [glyph.advance / 1000 for glyph in chain.glyphs(text)]
+    total = sum(advances)
+    tracking = _tracking(where, len(text), total)
+    size = where.size
+    while size >= where.one_line_size:
+        if total * size + tracking * max(len(text) - 1, 0) <= width:
+            return _place([text], size, frame, tracking)
+        size -= _SIZE_STEP
+    # A wrapped text may be as large as the rules allow for one line, then smaller; its height must fit too.
+    size = where.one_line_size
+    height = box.height * POINTS_PER_MM + _SLACK
+    while where.lines > 1 and size >= where.min_size:
+        fitting = min(where.lines, 1 + int((height - size) / (size * where.leading)))
+        lines = _wrap(text, advances, width / size)
+        if len(lines) <= fitting:
+            return _place(lines, size, frame, 0)
+        size -= _SIZE_STEP
+    raise Overflow(key, len(text))
+
+
+def _tracking(where: TextBox, count: int, total: float) -> float:
+    """Spread a short text over the width of ``spread`` characters; else take the tracking given."""
+    if where.spread > count > 1:
+        return (where.spread - total) * where.size / (count - 1)
+    return where.tracking
+
+
+def _place(lines: list[str], size: float, frame: Frame, tracking: float) -> Setting:
+    where, box, chain = frame.where, frame.box, frame.chain
+    step = size * where.leading
+    middle = (frame.page_height - box.y - box.height / 2) * POINTS_PER_MM
+    first = middle + step * (len(lines) - 1) / 2 - _MIDDLE_OF_HAN * size
+    placed = []
+    for number, line in enumerate(lines):
+        used = chain.width(line) / 1000 * size + tracking * max(len(line) - 1, 0)
+        spare = box.width * POINTS_PER_MM - used
+        shift = {"left": 0.0, "centre": spare / 2, "right": spare}[where.align]
+        placed.append(Line(line, box.x * POINTS_PER_MM + shift, first - number * step, tracking))
+    return Setting(size, tuple(placed))
+
+
+def _wrap(text: str, advances: list[float], width: float) -> list[str]:
+    """Break a text into lines of at most ``width`` ems, as evenly filled as the breaks allow.
+
+    Words of letters and digits stay whole where they fit on a line.
+    """
+    greedy = _break(text, advances, width)
+    if len(greedy) < 2:
+        return greedy
+    # Even lines look composed; a last line of one character looks like a mistake.
+    even = sum(advances) / len(greedy)
+    while even < width:
+        lines = _break(text, advances, even)
+        if len(lines) <= len(greedy):
+            return lines
+        even += 0.5
+    return greedy
+
+
+def _break(text: str, advances: list[float], width: float) -> list[str]:
+    lines: list[str] = []
+    start, used = 0, 0.0
+    for index, advance in enumerate(advances):
+        if used + advance > width and index > start:
+            cut = _break_before(text, start, index)
+            lines.append(text[start:cut].strip())
+            start, used = cut, sum(advances[cut:index])
+        used += advance
+    lines.append(text[start:].strip())
+    return lines
+
+
+def _break_before(text: str, start: int, index: int) -> int:
+    """Find the last place at or before ``index`` where the line may end."""
+    for cut in range(index, start, -1):
+        before, after = text[cut - 1], text[cut]
+        in_word = before.isascii() and after.isascii() and before.isalnum() and after.isalnum()
+        if not in_word and after not in _NOT_FIRST and before not in _NOT_LAST:
+            return cut
+    return index

@@ -1,0 +1,299 @@
+"""One certificate's own part: from displayed values to the bytes after the prefix.
+
+Everything but the signature follows from the claims, so the same claims give the
+same bytes. The file has one revision and one classic cross-reference table.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from credential.errors import InputError
+from press.fonts import Glyph, gid_hex, subset_font, to_unicode
+from press.layout import Frame, fit
+from press.page import PagePlan, Slot
+from press.prefix import STATIC_FONT, VALUE_FONT, Prefix, Tail, text_state, value_cid_font
+from press.symbol import Symbol
+from press.syntax import POINTS_PER_MM, number, numbers, text_string
+from press.template import Box
+
+BEIJING = timezone(timedelta(hours=8))
+_BYTE_RANGE_WIDTH = 40  # "[0 a b c]" with three numbers of ten digits, the most a classic table can address
+_CACHED_TEXTS = 4096  # per slot; series, committees and dates recur, names do not
+# Start-of-frame markers: baseline, extended and progressive DCT (ISO/IEC 10918-1, table B.1).
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
+_COLOURS = {1: b"DeviceGray", 3: b"DeviceRGB"}
+
+
+class BadPhoto(InputError):
+    """The photo is not a JPEG that a certificate can hold as it is."""
+
+    code = "bad-photo"
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(f"the photo {en}: send a grey or RGB JPEG", f"照片{zh}：请使用灰度或 RGB 的 JPEG")
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """A JPEG with what a PDF must say about it."""
+
+    content: bytes = field(repr=False)
+    width: int
+    height: int
+    components: int
+
+
+def read_jpeg(content: bytes) -> Jpeg:
+    """Find a JPEG's size in its frame header; the picture itself is not decoded.
+
+    Raises:
+        BadPhoto: it is not a JPEG, or has neither one nor three colour components.
+    """
+    if content[:2] != b"\xff\xd8":
+        raise BadPhoto("is not a JPEG", "不是 JPEG 文件")
+    at = 2
+    try:
+        while content[at + 1] not in _FRAMES:
+            if content[at] != 0xFF:
+                raise BadPhoto("is damaged", "已损坏")
+            at += 2 + int.from_bytes(content[at + 2 : at + 4])
+        depth, height, width, components = struct.unpack_from(">BHHB", content, at + 4)
+    except (struct.error, IndexError) as error:
+        raise BadPhoto("is cut short", "不完整") from error
+    if depth != 8 or components not in _COLOURS or not width or not height:
+        raise BadPhoto(f"has {components} colour components", f"有 {components} 个颜色分量")
+    return Jpeg(content, width, height, components)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A slot's content with gaps where glyphs of the certificate's own font come."""
+
+    parts: tuple[bytes | tuple[Glyph, ...], ...]
+
+
+class SlotWriter:
+    """Writes a slot's content; remembers texts that recur."""
+
+    def __init__(self, slot: Slot, prefix: Prefix) -> None:
+        self._slot = slot
+        self._prefix = prefix
+        self._known: dict[tuple[str, str], Piece] = {}
+
+    def piece(self, values: Mapping[str, str]) -> Piece:
+        """Set the slot for the displayed values.
+
+        Raises:
+            Overflow: the text does not fit.
+            MissingGlyph: a character has no glyph.
+        """
+        wanted = self._slot.text(values)
+        piece = self._known.get(wanted)
+        if piece is None:
+            if len(self._known) >= _CACHED_TEXTS:
+                self._known.clear()
+            piece = self._known[wanted] = self._set(*wanted)
+        return piece
+
+    def _set(self, label: str, text: str) -> Piece:
+        slot, parts = self._slot, _Parts()
+        if slot.label is not None:
+            self._mark(parts, b"/Lbl<</MCID %d>>BDC\n" % slot.label_mcid, slot.label, label)
+        self._mark(parts, b"/%b<</MCID %d>>BDC\n" % (slot.tag.encode("ascii"), slot.mcid), slot.frame, text)
+        return Piece(parts.finish())
+
+    def _mark(self, parts: "_Parts", opening: bytes, frame: Frame, text: str) -> None:
+        setting = fit(text, frame, self._slot.key)
+        parts.add(opening + text_state(frame.where.colour))
+        for line in setting.lines:
+            parts.add(number(line.tracking) + b" Tc 1 0 0 1 " + numbers(line.x, line.y) + b" Tm\n")
+            for is_static, run in _runs(frame.chain.glyphs(line.text), self._prefix.glyphs):
+                font = STATIC_FONT if is_static else VALUE_FONT
+                parts.add(b"/%b %b Tf <" % (font, number(setting.size)))
+                if is_static:
+                    parts.add(b"".join(self._prefix.glyphs[glyph] for glyph in run))
+                else:
+                    parts.add_glyphs(tuple(run))
+                parts.add(b">Tj\n")
+        parts.add(b"ET EMC\n")
+
+
+class _Parts:
+    def __init__(self) -> None:
+        self._parts: list[bytes | tuple[Glyph, ...]] = []
+        self._open: list[bytes] = []
+
+    def add(self, content: bytes) -> None:
+        self._open.append(content)
+
+    def add_glyphs(self, glyphs: tuple[Glyph, ...]) -> None:
+        self._parts += [b"".join(self._open), glyphs]
+        self._open = []
+
+    def finish(self) -> tuple[bytes | tuple[Glyph, ...], ...]:
+        return (*self._parts, b"".join(self._open))
+
+
+def _runs(glyphs: Sequence[Glyph], static: Mapping[Glyph, bytes]) -> list[tuple[bool, list[Glyph]]]:
+    """Cut a line where it changes between the prefix's font and the certificate's own."""
+    runs: list[tuple[bool, list[Glyph]]] = []
+    for glyph in glyphs:
+        is_static = glyph in static
+        if not runs or runs[-1][0] is not is_static:
+            runs.append((is_static, []))
+        runs[-1][1].append(glyph)
+    return runs
+
+
+def join_content(pieces: Sequence[Piece], pictures: bytes) -> tuple[bytes, list[Glyph]]:
+    """Join the pieces into a content stream and list the glyphs of the certificate's own font."""
+    places: dict[Glyph, bytes] = {}
+    out: list[bytes] = []
+    for piece in pieces:
+        for part in piece.parts:
+            if isinstance(part, bytes):
+                out.append(part)
+                continue
+            for glyph in part:
+                place = places.get(glyph)
+                if place is None:
+                    place = places[glyph] = gid_hex(len(places) + 1)
+                out.append(place)
+    out.append(pictures)
+    return b"".join(out), list(places)
+
+
+def pictures_content(plan: PagePlan, photo: Jpeg | None) -> bytes:
+    """Write the content that places photo and QR code."""
+    parts = [_picture(b"QR", plan.qr_mcid, plan.qr_box, plan.template.height)]
+    box = plan.template.photo_box
+    if photo is not None and plan.photo_mcid is not None and box is not None:
+        # A photo is never cropped or stretched: it fills one side of its box and is centred on the other.
+        scale = min(box.width / photo.width, box.height / photo.height)
+        width, height = photo.width * scale, photo.height * scale
+        inner = Box(box.x + (box.width - width) / 2, box.y + (box.height - height) / 2, width, height)
+        parts.append(_picture(b"Photo", plan.photo_mcid, inner, plan.template.height))
+    return b"".join(parts)
+
+
+def _picture(name: bytes, mcid: int, box: Box, page_height: float) -> bytes:
+    size = numbers(box.width * POINTS_PER_MM, 0, 0, box.height * POINTS_PER_MM)
+    corner = numbers(box.x * POINTS_PER_MM, (page_height - box.y - box.height) * POINTS_PER_MM)
+    return b"/Figure<</MCID %d>>BDC q %b %b cm /%b Do Q EMC\n" % (mcid, size, corner, name)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedTail:
+    """A tail but for its signature.
+
+    Attributes:
+        before: up to and without the ``<`` of ``/Contents``.
+        after: from after its ``>`` to the end.
+    """
+
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TailParts:
+    """What one certificate brings beside its texts.
+
+    Attributes:
+        signed_at: with time zone; written as Beijing time.
+        document_id: 16 bytes, from the claims.
+        contents_width: characters of hexadecimal kept for the signature.
+    """
+
+    content: bytes
+    glyphs: Sequence[Glyph]
+    photo: Jpeg | None
+    symbol: Symbol
+    message: bytes
+    proof: bytes
+    signed_at: datetime
+    document_id: bytes
+    contents_width: int
+
+
+def write_tail(prefix: Prefix, parts: TailParts) -> UnsignedTail:
+    """Write the tail's objects, its cross-reference table and its trailer."""
+    when = pdf_date(parts.signed_at)
+    font = subset_font(parts.glyphs)
+    bodies = {
+        Tail.CONTENT: _stream(b"", parts.content),
+        Tail.FONT_FILE: _stream(b"/Length1 %d" % len(font), font),
+        Tail.TO_UNICODE: _stream(b"", to_unicode([glyph.text for glyph in parts.glyphs])),
+        Tail.CID_FONT: value_cid_font(prefix.plan, parts.glyphs),
+        Tail.QR: _stream(
+            b"/Type/XObject/Subtype/Image/Width %d/Height %d/BitsPerComponent 1/ColorSpace/DeviceGray/Decode[1 0]"
+            % (parts.symbol.width, parts.symbol.width),
+            parts.symbol.rows,
+        ),
+        Tail.COSE: _attachment(b"application#2Fcose", parts.message, when),
+        Tail.PROOF: _attachment(b"text#2Fplain", parts.proof, when),
+    }
+    if parts.photo is not None:
+        bodies[Tail.PHOTO] = _stream(
+            b"/Type/XObject/Subtype/Image/Width %d/Height %d/BitsPerComponent 8/ColorSpace/%b/Filter/DCTDecode"
+            % (parts.photo.width, parts.photo.height, _COLOURS[parts.photo.components]),
+            parts.photo.content,
+        )
+    position = len(prefix.content)
+    offsets: dict[Tail, int] = {}
+    written: list[bytes] = []
+    for index, body in bodies.items():
+        offsets[index] = position
+        whole = b"%d 0 obj\n%b\nendobj\n" % (index, body)
+        written.append(whole)
+        position += len(whole)
+    offsets[Tail.SIGNATURE] = position
+    signature = _signature_head(prefix.plan.look.name, when)
+    opening = position + len(signature) + _BYTE_RANGE_WIDTH + len(b"/Contents")
+    closing = opening + parts.contents_width + 2
+    after = _end(prefix, offsets, parts.document_id, closing)
+    byte_range = b"[0 %d %d %d]" % (opening, closing, len(after))
+    written += [signature, byte_range.ljust(_BYTE_RANGE_WIDTH), b"/Contents"]
+    return UnsignedTail(b"".join(written), after)
+
+
+def pdf_date(moment: datetime) -> bytes:
+    """Write a moment as a PDF date in Beijing time (ISO 32000-1, 7.9.4)."""
+    return moment.astimezone(BEIJING).strftime("(D:%Y%m%d%H%M%S+08'00')").encode("ascii")
+
+
+def _stream(entries: bytes, content: bytes) -> bytes:
+    return b"<<%b/Length %d>>\nstream\n%b\nendstream" % (entries, len(content), content)
+
+
+def _attachment(media_type: bytes, content: bytes, when: bytes) -> bytes:
+    return _stream(
+        b"/Type/EmbeddedFile/Subtype/%b/Params<</Size %d/ModDate%b>>" % (media_type, len(content), when), content
+    )
+
+
+def _signature_head(issuer: str, when: bytes) -> bytes:
+    # P 1: nothing may change after this signature but validation data (ISO 32000-1, table 254).
+    return (
+        b"%d 0 obj\n<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/Name%b/M%b"
+        b"/Reference[<</Type/SigRef/TransformMethod/DocMDP/TransformParams<</Type/TransformParams/P 1/V/1.2>>>>]"
+        b"/ByteRange" % (Tail.SIGNATURE, text_string(issuer), when)
+    )
+
+
+def _end(prefix: Prefix, offsets: Mapping[Tail, int], document_id: bytes, closing: int) -> bytes:
+    end_of_signature = b">>\nendobj\n"
+    identifier = document_id.hex().upper().encode("ascii")
+    return b"".join(
+        (
+            end_of_signature,
+            b"xref\n0 %d\n0000000000 65535 f \n" % prefix.object_count,
+            *(b"%010d 00000 n \n" % offsets[index] for index in sorted(offsets)),
+            prefix.static_rows,
+            b"trailer\n<</Size %d/Root %d 0 R/ID[<%b><%b>]>>\n"
+            % (prefix.object_count, len(offsets) + 1, identifier, identifier),
+            b"startxref\n%d\n%%%%EOF\n" % (closing + len(end_of_signature)),
+        )
+    )
