@@ -10,7 +10,7 @@ Every error carries a stable code for machines and one sentence in English and
 in Chinese for people: lower case, no full stop, always with the value at fault.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Error(Exception):
@@ -28,6 +28,16 @@ class Error(Exception):
         super().__init__(en)
         self.en = en
         self.zh = zh
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses build the sentences from other arguments; copies between processes keep the sentences.
+        return _restore, (type(self), self.__dict__)
+
+
+def _restore(kind: type[Error], state: dict[str, Any]) -> Error:
+    error = kind.__new__(kind, state["en"])
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(Error):

@@ -269,14 +269,16 @@ def fates(session: Session, batch_id: int) -> list[RowFate]:
     return [RowFate(number, reason, other or "", own or "") for number, reason, other, own in session.exec(query)]
 
 
-def find_obstacles(session: Session, batch_id: int) -> dict[int, str]:
-    """Find rows whose credential exists live, or is numbered in another batch.
+def find_obstacles(session: Session, batch_id: int, chunk_number: int | None = None) -> dict[int, str]:
+    """Find rows of a batch, or of one chunk, whose credential exists live, or is numbered in another batch.
 
     Returns:
         The serial that stands in the way, by row number.
     """
     mine, other = aliased(BatchRowRow), aliased(BatchRowRow, name="other")
-    in_batch = mine.batch_id == batch_id
+    in_batch = col(mine.batch_id) == batch_id
+    if chunk_number is not None:
+        in_batch &= col(mine.chunk_number) == chunk_number
     # The partial index is used only when its condition stands in the query as a literal.
     numbered: ColumnElement[bool] = literal_column("other.state = 'numbered'")
     pending = (

@@ -7,12 +7,22 @@ from datetime import datetime
 from sqlalchemy import bindparam, insert, update
 from sqlmodel import Session, col, select
 
+from credential.errors import InputError
 from credential.model import Record
 from registry.batches import Batch, record_owner, row_place
 from registry.columns import table_of
 from registry.records import decode_record
 from registry.tables import BatchRowRow, ChunkRow, ChunkState, PackRow, RecordKeyRow, RowState
 from registry.vault import RecordKey, Vault
+
+
+class UnknownChunk(InputError):
+    """The batch has no chunk of this number."""
+
+    code = "unknown-chunk"
+
+    def __init__(self, batch_id: int, number: int) -> None:
+        super().__init__(f"batch {batch_id} has no chunk {number}", f"批次 {batch_id} 没有分块 {number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class StoredRow:
     """
 
     row_number: int
+    issuer_id: str
     record: Record
     photo_digest: bytes | None
     photo: PhotoPlace | None
@@ -165,10 +176,17 @@ def list_chunks(session: Session, batch_id: int) -> list[Chunk]:
     return [_chunk(row) for row in session.exec(query)]
 
 
-def get_chunk(session: Session, batch_id: int, number: int) -> Chunk:
-    """Read one chunk, and lock it when writing on PostgreSQL."""
+def get_chunk(session: Session, batch_id: int, number: int, *, lock: bool = False) -> Chunk:
+    """Read one chunk, locked against other writers if asked for.
+
+    Raises:
+        UnknownChunk: the batch has no such chunk.
+    """
     query = select(ChunkRow).where(ChunkRow.batch_id == batch_id, ChunkRow.number == number)
-    return _chunk(session.exec(query.with_for_update()).one())
+    row = session.exec(query.with_for_update() if lock else query).first()
+    if row is None:
+        raise UnknownChunk(batch_id, number)
+    return _chunk(row)
 
 
 def move_chunk(session: Session, chunk: Chunk, to: ChunkState, now: datetime, pack_name: str | None = None) -> bool:
@@ -196,6 +214,7 @@ def _stored(vault: Vault, row: BatchRowRow, wrapped: bytes | None, pack_name: st
         photo = PhotoPlace(pack_name, row.photo_offset, row.photo_length)
     return StoredRow(
         row_number=row.row_number,
+        issuer_id=row.issuer_id,
         record=record,
         photo_digest=photo_digest,
         photo=photo,

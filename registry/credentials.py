@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, insert
+from sqlalchemy import ColumnElement, insert, update
 from sqlmodel import Session, col, select
 
 from credential.errors import InputError
@@ -113,6 +113,7 @@ class FoundCredential:
     status_index: int
     issued_at: datetime
     digest: bytes | None
+    is_superseded: bool
 
 
 def credential_place(batch_id: int, row_number: int) -> bytes:
@@ -212,16 +213,19 @@ def insert_files(session: Session, pack: Pack, files: Iterable[SealedFile], now:
         }
         for file in files
     ]
-    session.connection().execute(insert(table_of(CredentialFileRow)), values)
+    if values:
+        session.connection().execute(insert(table_of(CredentialFileRow)), values)
 
 
-def get_credential(session: Session, serial: str, issuer_id: str | None = None) -> FoundCredential:
-    """The newest version under a serial.
+def get_credential(
+    session: Session, serial: str, issuer_id: str | None = None, *, lock: bool = False
+) -> FoundCredential:
+    """The newest version under a serial, locked against other writers if asked for.
 
     Raises:
         UnknownSerial: there is none, or several issuers use the serial and none was named.
     """
-    found = find_by_serial(session, serial)
+    found = _find(session, col(CredentialRow.serial) == serial, lock=lock)
     if issuer_id is not None:
         found = [one for one in found if one.issuer_id == issuer_id]
     if not found or len({one.issuer_id for one in found}) > 1:
@@ -249,7 +253,42 @@ def find_by_batch(session: Session, batch_id: int) -> list[FoundCredential]:
     return sorted(_find(session, col(CredentialRow.batch_id) == batch_id), key=lambda one: one.row_number)
 
 
-def _find(session: Session, condition: ColumnElement[bool]) -> list[FoundCredential]:
+def record_key_of(session: Session, vault: Vault, found: FoundCredential) -> RecordKey:
+    """Open the key of a credential.
+
+    Raises:
+        RecordErased: it was destroyed.
+    """
+    owner = (found.batch_id, found.row_number)
+    return vault.open_key(record_owner(*owner), session.get_one(RecordKeyRow, owner).wrapped)
+
+
+def read_claims(session: Session, vault: Vault, found: FoundCredential) -> bytes:
+    """The claims message of a credential, COSE_Sign1.
+
+    Raises:
+        RecordErased: its key was destroyed.
+    """
+    key = record_key_of(session, vault, found)
+    return open_sealed(key, session.get_one(CredentialRow, found.id))[0]
+
+
+def move_state(session: Session, found: FoundCredential, to: State, *, is_live: bool) -> bool:
+    """Write a new state, if it is still the one found; its history entry must stand already.
+
+    Args:
+        session: of a transaction.
+        found: as read in the same transaction.
+        to: the new state.
+        is_live: False lets a new credential for the same title be issued.
+    """
+    table = table_of(CredentialRow)
+    values: dict[str, object] = {"state": to.value} | ({} if is_live else {"live_key": None})
+    where = (table.c.id == found.id, table.c.state == found.state.value)
+    return session.connection().execute(update(table).where(*where).values(**values)).rowcount == 1
+
+
+def _find(session: Session, condition: ColumnElement[bool], *, lock: bool = False) -> list[FoundCredential]:
     query = (
         select(CredentialRow, CredentialFileRow.digest)
         .outerjoin(
@@ -257,9 +296,12 @@ def _find(session: Session, condition: ColumnElement[bool]) -> list[FoundCredent
             (col(CredentialFileRow.credential_id) == CredentialRow.id) & (CredentialFileRow.revision == 0),
         )
         .where(condition)
-        .order_by(col(CredentialRow.id).desc())
+        .order_by(col(CredentialRow.version).desc(), col(CredentialRow.id).desc())
     )
-    return [_found(row, digest) for row, digest in session.exec(query)]
+    if lock:
+        query = query.with_for_update(of=CredentialRow)
+    # What a bulk statement changed in this transaction is read anew.
+    return [_found(row, digest) for row, digest in session.exec(query.execution_options(populate_existing=True))]
 
 
 def _found(row: CredentialRow, digest: bytes | None) -> FoundCredential:
@@ -276,6 +318,7 @@ def _found(row: CredentialRow, digest: bytes | None) -> FoundCredential:
         status_index=row.status_index,
         issued_at=row.issued_at,
         digest=digest,
+        is_superseded=row.superseded_by_id is not None,
     )
 
 

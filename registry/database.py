@@ -26,6 +26,16 @@ from credential.errors import ConfigError, UnavailableError
 from registry.rules import ALL_RULES
 from registry.triggers import missing_triggers
 
+__all__ = [
+    "Database",
+    "DatabaseNotMigrated",
+    "DatabaseTooNew",
+    "DatabaseUnavailable",
+    "Session",
+    "migrate",
+    "open_database",
+]
+
 BUSY_TIMEOUT_MS = 30_000
 """How long a writer waits for another process's transaction; ours last milliseconds."""
 
@@ -121,7 +131,7 @@ class Database:
             DatabaseUnavailable: the database does not answer; whether a commit
                 on its way succeeded is then not known.
         """
-        with translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+        with _translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -131,7 +141,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database does not answer.
         """
-        with translated(), Session(self._reading, expire_on_commit=False, autoflush=False) as session:
+        with _translated(), Session(self._reading, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     def close(self) -> None:
@@ -140,7 +150,7 @@ class Database:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def _translated() -> Iterator[None]:
     """Turn errors that mean "the store does not answer" into :class:`DatabaseUnavailable`."""
     try:
         yield
@@ -162,7 +172,7 @@ def migrate(url: str, revision: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
-        with translated(), engine.execution_options(begin="BEGIN IMMEDIATE", query_only="OFF").begin() as connection:
+        with _translated(), engine.execution_options(begin="BEGIN IMMEDIATE", query_only="OFF").begin() as connection:
             _check_known(connection, script, url)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)

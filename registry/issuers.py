@@ -80,7 +80,6 @@ class IssuerSettings:
         type_code: of the licence type, GB/T 36904, 21 characters.
         serial_pattern: as ``credential.serial.SerialPattern`` reads it.
         public_url: origin that the QR code opens, as ``https://zs.example.gov.cn``.
-        status_uri: address of the status lists; the list's number is appended.
         template: name of the certificate template.
         legal_effect: the sentence on copies, printed at the foot.
         seal_arc: text around the drawn seal.
@@ -94,7 +93,6 @@ class IssuerSettings:
     type_code: str
     serial_pattern: str
     public_url: str
-    status_uri: str
     template: str = "professional-title"
     legal_effect: str = ""
     seal_arc: str = ""

@@ -17,6 +17,7 @@ from credential.ports import Blobs, Change, RegisteredCredential, RegisteredFile
 from registry.credentials import UnknownSerial, open_record_key, open_sealed
 from registry.database import Database
 from registry.history import HistoryKind, details_place
+from registry.log.reader import NotLogged
 from registry.packs import PackDamaged, item_place
 from registry.prefixes import read_prefix
 from registry.tables import CredentialFileRow, CredentialRow, HistoryRow, PackRow, RecordKeyRow
@@ -27,7 +28,7 @@ class Proofs(Protocol):
     """What is asked of the log; registry.log.reader.LogReader answers it."""
 
     def proof(self, leaf_id: int) -> str:
-        """The C2SP tlog-proof of a leaf; empty while it is not logged."""
+        """The C2SP tlog-proof of a leaf; raises NotLogged while there is none."""
         ...
 
     def checkpoint(self) -> str:
@@ -123,12 +124,18 @@ class RegistrySource:
             changes=_changes(session, row, key),
             superseded_by=_serial(session, row.superseded_by_id),
             supersedes=_serial(session, row.supersedes_id),
-            files=tuple(RegisteredFile(one.digest, one.length, self._proofs.proof(one.seal_leaf)) for one in files),
-            issue_proof=self._proofs.proof(row.issue_leaf),
+            files=tuple(RegisteredFile(one.digest, one.length, self._proof(one.seal_leaf)) for one in files),
+            issue_proof=self._proof(row.issue_leaf),
             status_list=row.status_list,
             status_index=row.status_index,
             issued=bool(files),
         )
+
+    def _proof(self, leaf_id: int) -> str:
+        try:
+            return self._proofs.proof(leaf_id)
+        except NotLogged:
+            return ""
 
 
 class DocumentStore:

@@ -1,0 +1,299 @@
+"""What becomes of a credential after it was issued: a reason, a decision, two persons, two dates.
+
+Every change is a new entry of the history; the state follows from it, in the
+same transaction as the slot of the status list and the leaf for the log.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from credential.claims import decode_claims
+from credential.cose import open_message
+from credential.errors import InputError, RefusedError
+from credential.leaves import SALT_BYTES, StatusChange, status_leaf
+from credential.model import (
+    REASON_STATES,
+    STATE_NAMES,
+    Ban,
+    Claims,
+    PartialDate,
+    RevocationReason,
+    State,
+    StatusValue,
+    status_value,
+)
+from issuer.batch import SamePerson
+from issuer.issue import Sequencer
+from issuer.office import BEIJING, Office
+from registry import history
+from registry.credentials import FoundCredential, get_credential, move_state, read_claims, record_key_of
+from registry.database import Session
+from registry.history import HistoryKind
+from registry.issuers import IssuerSettings, get_person
+from registry.log.outbox import put_leaves
+from registry.status.slots import Slot
+
+MAX_DECISION = 100
+"""Characters of a decision document's number."""
+
+BAN_SCOPE = "高一级"
+"""What a ban after fraud bars from, in both notices (DOMAIN 1.10, J1 and J2)."""
+
+_LIVE = frozenset({State.VALID, State.SUSPENDED})
+_FINAL = frozenset({State.REVOKED, State.WITHDRAWN})
+_ENDED = frozenset({State.ENDED, State.LAPSED, State.TRANSFERRED, State.OTHER})
+_NEXT: Mapping[State, frozenset[State]] = {
+    State.VALID: frozenset(State) - {State.VALID},
+    State.SUSPENDED: frozenset(State) - {State.SUSPENDED},
+    # Fraud may come to light after a credential has ended.
+    **dict.fromkeys(_ENDED, _FINAL),
+    **dict.fromkeys(_FINAL, frozenset[State]()),
+}
+_BANNING = frozenset({RevocationReason.FRAUD, RevocationReason.PLAGIARISM, RevocationReason.IMPERSONATION})
+
+
+class AlreadyRevoked(RefusedError):
+    """The credential is revoked or withdrawn, which is final."""
+
+    code = "already-revoked"
+
+    def __init__(self, serial: str, state: State) -> None:
+        zh, en = STATE_NAMES[state]
+        super().__init__(
+            f"{serial} is {en} already, which is final; issue a new certificate if that was wrong",
+            f"证书 {serial} 已{zh},不可再变更;如有错误请重新发证",
+        )
+
+
+class ChangeNotAllowed(RefusedError):
+    """The state does not allow this change."""
+
+    code = "change-not-allowed"
+
+    def __init__(self, serial: str, state: State, to: State) -> None:
+        super().__init__(
+            f"{serial} is {STATE_NAMES[state][1]} and cannot become {STATE_NAMES[to][1]}",
+            f"证书 {serial} 当前状态为{STATE_NAMES[state][0]},不能变更为{STATE_NAMES[to][0]}",
+        )
+
+
+class BadDecision(InputError):
+    """A change needs the number of the document that decided it."""
+
+    code = "bad-decision"
+
+    def __init__(self, decision: str) -> None:
+        super().__init__(
+            f"{decision!r} is not a document number: give one of 1 to {MAX_DECISION} characters",
+            f"“{decision}”不是有效的文件编号:须为 1 至 {MAX_DECISION} 个字符",
+        )
+
+
+class EffectiveInFuture(InputError):
+    """A change counts from a day that has not come; the status list could not show that."""
+
+    code = "effective-in-future"
+
+    def __init__(self, day: date) -> None:
+        super().__init__(
+            f"{day} is still to come; record the change on that day or later",
+            f"生效日期 {day} 尚未到来,请在当日或之后登记",
+        )
+
+
+class EffectiveBeforeIssue(InputError):
+    """A change that is not void from the start counts from a day before the credential existed."""
+
+    code = "effective-before-issue"
+
+    def __init__(self, day: date, serial: str) -> None:
+        super().__init__(f"{day} is before {serial} was issued", f"生效日期 {day} 早于证书 {serial} 的发证日期")
+
+
+class StatusLists(Protocol):
+    """What is asked of the status lists; registry.status.publisher.StatusLists."""
+
+    def set_status(self, session: Session, slot: Slot, value: StatusValue) -> None:
+        """Set a slot in the caller's transaction."""
+        ...
+
+    def publish(self, now: datetime) -> object:
+        """Sign and publish every list that has changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeDesk:
+    """Everything that changes of state need, made by ``service/`` once a process."""
+
+    office: Office
+    lists: StatusLists
+    sequencer: Sequencer
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decided change of a credential's state.
+
+    Attributes:
+        to: the new state.
+        reason: stable code.
+        decision: number of the decision document.
+        effective_on: the day it counts from, Beijing time; may be in the past.
+        maker: id of the person who enters it.
+        checker: id of the person who checked it, another one.
+        ban: of the person, after fraud.
+        note: free text, kept sealed.
+    """
+
+    to: State
+    reason: str
+    decision: str
+    effective_on: date
+    maker: str
+    checker: str
+    ban: Ban | None = None
+    note: str = ""
+
+
+def revoke(  # noqa: PLR0913 - each is a fact that the law asks for
+    desk: ChangeDesk,
+    serial: str,
+    *,
+    reason: RevocationReason,
+    decision: str,
+    effective_on: date,
+    maker: str,
+    checker: str,
+    now: datetime,
+    ban: Ban | None = None,
+) -> FoundCredential:
+    """Revoke a credential for good, and publish it.
+
+    Args:
+        desk: of the issuer.
+        serial: of the newest version.
+        reason: from the closed list; a penalty gives 吊销, everything else 撤销.
+        decision: number of the decision document.
+        effective_on: the day it counts from, Beijing time.
+        maker: id of the person who enters it.
+        checker: id of the person who checked it.
+        now: recorded.
+        ban: None takes the default of the issuer's settings after fraud.
+
+    Raises:
+        UnknownSerial: the issuer has no such credential.
+        AlreadyRevoked: it is revoked or withdrawn already.
+        SamePerson: maker and checker are one.
+        UnknownPerson: one of them does not act for this issuer.
+        BadDecision: no decision document is named.
+        EffectiveInFuture: the day is still to come.
+        UnavailableError: a store does not answer; if it fails after the change
+            was recorded, the next publication shows it.
+    """
+    if ban is None and reason in _BANNING:
+        ban = default_ban(desk.office.issuer.settings, effective_on, _qualified_year(desk, serial))
+    state = REASON_STATES[reason]
+    return change_state(desk, serial, Decided(state, reason.value, decision, effective_on, maker, checker, ban), now)
+
+
+def change_state(desk: ChangeDesk, serial: str, decided: Decided, now: datetime) -> FoundCredential:
+    """Record a decided change in one transaction, then publish status list and log.
+
+    Returns:
+        The credential as it is afterwards.
+
+    Raises:
+        ChangeNotAllowed: its state does not allow this one.
+        EffectiveBeforeIssue: it was issued later than that day.
+        and what :func:`revoke` raises.
+    """
+    office = desk.office
+    _check(decided, now)
+    with office.database.transaction() as session:
+        for person in (decided.maker, decided.checker):
+            get_person(session, person, issuer_id=office.issuer.id)
+        found = get_credential(session, serial, office.issuer.id, lock=True)
+        _check_next(found, decided)
+        entry = _append(session, office, found, decided, now)
+        move_state(session, found, decided.to, is_live=decided.to in _LIVE)
+        value = status_value(decided.to, superseded=found.is_superseded)
+        desk.lists.set_status(session, Slot(found.status_list, found.status_index), value)
+        change = StatusChange(
+            list_uri=office.status_uri(found.status_list),
+            index=found.status_index,
+            state=decided.to,
+            value=value,
+            effective_on=decided.effective_on,
+            recorded_at=now,
+        )
+        put_leaves(session, [status_leaf(change, status_salt(office, entry))])
+        changed = get_credential(session, serial, office.issuer.id)
+    desk.lists.publish(now)
+    desk.sequencer.sequence(now)
+    return changed
+
+
+def default_ban(settings: IssuerSettings, effective_on: date, qualified_year: int) -> Ban:
+    """Work out the usual ban after fraud: whole years from 次年 or 评审次年 (DOMAIN 0.2)."""
+    after_review = settings.ban_from == "year-after-review"
+    first = (qualified_year if after_review else effective_on.year) + 1
+    last = first + settings.ban_years - 1
+    basis = f"{'评审次年' if after_review else '次年'}起{settings.ban_years}年"
+    return Ban(start=date(first, 1, 1), until=date(last, 12, 31), scope=BAN_SCOPE, basis=basis)
+
+
+def status_salt(office: Office, sequence: int) -> bytes:
+    """The salt of the status leaf that goes with a history entry; an auditor is given it with the entry."""
+    return office.vault.blind("status-leaf", str(sequence))[:SALT_BYTES]
+
+
+def _check(decided: Decided, now: datetime) -> None:
+    if decided.maker == decided.checker:
+        raise SamePerson(decided.checker)
+    if not 0 < len(decided.decision.strip()) <= MAX_DECISION:
+        raise BadDecision(decided.decision)
+    if decided.effective_on > now.astimezone(BEIJING).date():
+        raise EffectiveInFuture(decided.effective_on)
+
+
+def _check_next(found: FoundCredential, decided: Decided) -> None:
+    if found.state in _FINAL:
+        raise AlreadyRevoked(found.serial, found.state)
+    if decided.to not in _NEXT[found.state]:
+        raise ChangeNotAllowed(found.serial, found.state, decided.to)
+    issued_on = found.issued_at.astimezone(BEIJING).date()
+    if decided.to is not State.REVOKED and decided.effective_on < issued_on:
+        raise EffectiveBeforeIssue(decided.effective_on, found.serial)
+
+
+def _append(session: Session, office: Office, found: FoundCredential, decided: Decided, now: datetime) -> int:
+    ban = None if decided.ban is None else {key: str(value) for key, value in asdict(decided.ban).items()}
+    details = {"decision": decided.decision, "note": decided.note} | ({} if ban is None else {"ban": ban})
+    entry = history.Entry(
+        kind=HistoryKind.STATE_CHANGED,
+        issuer_id=found.issuer_id,
+        subject=f"serial {found.serial}/{found.version}",
+        recorded_at=now,
+        maker=decided.maker,
+        checker=decided.checker,
+        batch_id=found.batch_id,
+        credential_id=found.id,
+        state=decided.to,
+        reason=decided.reason,
+        effective_on=decided.effective_on,
+        details=details,
+        key=record_key_of(session, office.vault, found),
+    )
+    return history.append(session, entry).sequence
+
+
+def _qualified_year(desk: ChangeDesk, serial: str) -> int:
+    """The year of the review: that of qualification, else that of issue."""
+    with desk.office.database.reading() as session:
+        found = get_credential(session, serial, desk.office.issuer.id)
+        claims: Claims = decode_claims(open_message(read_claims(session, desk.office.vault, found)).payload)
+    qualified_on = claims.fields.get("qualified_on", "")
+    return PartialDate(qualified_on).year if qualified_on else claims.issued_on.year

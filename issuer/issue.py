@@ -1,0 +1,409 @@
+"""Issue one chunk of an approved batch, from reserve to seal.
+
+The whole story. Each step can be killed at any instruction and run again; the
+end is one credential a row, with the serial that approval gave it.
+
+1. Reserve (one transaction): status slots, verification codes, salts, the time
+   of issue, the signed claims and the signed QR code are fixed and stored, the
+   ``issue`` leaves go to the log's outbox, and the claim on the title passes
+   from the row to its credential. A row whose title was issued meanwhile is
+   voided. From here on nothing about a credential is decided any more.
+2. Log: the sequencer, the only holder of the log key, puts every waiting leaf
+   under a published checkpoint. What is not logged is not printed.
+3. Print and sign (no transaction): the press makes each PDF with its proof of
+   the ``issue`` leaf and signs it; the tail is sealed under its row's key.
+4. Store: the prefixes, then all tails as one pack, durably and create-only,
+   under the name fixed in step 1. If the pack is there already, a run before
+   this one was killed after step 4, or another worker was quicker: it is read
+   back, every file and signature is verified, and *its* digests are sealed,
+   since signatures need not come out the same twice.
+5. Seal (one transaction): the chunk moves to issued if it was not there yet,
+   files and digests are registered, and the ``seal`` leaves go to the outbox.
+   The next run of the sequencer logs them.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from credential.claims import claims_digest, decode_claims, encode_claims
+from credential.cose import open_message, sign_message, signature_bytes
+from credential.errors import RefusedError, UnavailableError
+from credential.leaves import SALT_BYTES, issue_leaf, seal_leaf
+from credential.model import Claims, PartialDate
+from credential.ports import Signer
+from credential.qr import encode_qr_claims, fit_qr_claims, qr_text
+from credential.serial import identifier, new_verification_code
+from issuer.batch import BindingChanged, require_binding, void_numbers
+from issuer.office import BEIJING, Office
+from registry import history
+from registry.batches import Batch, find_obstacles, get_batch
+from registry.chunks import Chunk, PhotoPlace, StoredRow, get_chunk, move_chunk, read_rows
+from registry.credentials import (
+    NewCredential,
+    ReservedCredential,
+    SealedFile,
+    insert_credentials,
+    insert_files,
+    read_reserved,
+)
+from registry.history import HistoryKind
+from registry.log.outbox import put_leaves
+from registry.packs import Pack, PackDamaged, PackItem, build_pack, item_place, read_pack
+from registry.prefixes import read_prefix, store_prefix
+from registry.status.slots import Slot, allocate_slots
+from registry.tables import BatchState, ChunkState
+
+VERIFICATION_CODE_BYTES = 10
+
+
+class CompiledPrefix(Protocol):
+    """What a press prints on; press.prefix.Prefix."""
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes."""
+        ...
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of them."""
+        ...
+
+
+class PrintedDocument(Protocol):
+    """A signed PDF without its prefix; press.press.Printed."""
+
+    @property
+    def prefix_digest(self) -> bytes:
+        """SHA-256 of the prefix."""
+        ...
+
+    @property
+    def tail(self) -> bytes:
+        """What follows the prefix."""
+        ...
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of prefix and tail."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Bytes of prefix and tail."""
+        ...
+
+
+class Printer(Protocol):
+    """Prints and signs; press.press.Press."""
+
+    @property
+    def qr_budget(self) -> int:
+        """Bytes of the QR code's COSE message."""
+        ...
+
+    def prefix(self, *, photo: bool) -> CompiledPrefix:
+        """The prefix for certificates with or without photo."""
+        ...
+
+    def print(
+        self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str
+    ) -> PrintedDocument:
+        """Print and sign one certificate."""
+        ...
+
+
+class Proofs(Protocol):
+    """Proves that leaves are logged; registry.log.reader.LogReader."""
+
+    def proofs(self, leaf_ids: Sequence[int]) -> list[str]:
+        """C2SP tlog-proofs; raises when a leaf is not logged."""
+        ...
+
+
+class Sequencer(Protocol):
+    """Puts waiting leaves under a checkpoint; registry.log.sequencer.Log."""
+
+    def sequence(self, now: datetime) -> object:
+        """Return once every leaf put before the call is logged and published."""
+        ...
+
+
+class NotApproved(RefusedError):
+    """The batch is not approved, so nothing of it may be issued."""
+
+    code = "not-approved"
+
+    def __init__(self, batch_id: int) -> None:
+        super().__init__(f"batch {batch_id} is not approved", f"批次 {batch_id} 尚未复核通过")
+
+
+class WrongPack(UnavailableError):
+    """A stored pack has not the files of its chunk."""
+
+    code = "wrong-pack"
+
+    def __init__(self, name: str, row_number: int) -> None:
+        super().__init__(
+            f"the pack {name} does not hold what was reserved for row {row_number}; look into it before going on",
+            f"数据包 {name} 与第 {row_number} 行登记的内容不符,请先查明原因",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IssuingLine:
+    """Everything that issues chunks, made by ``service/`` once a process.
+
+    Attributes:
+        office: of the issuer.
+        printer: holds the PDF key.
+        claims_signer: holds the QR key, which signs claims and QR codes.
+        proofs: reads the log.
+        check_document: takes a whole PDF and a credential's claims message; raises
+            unless the PDF carries a good signature and these claims. Asked about
+            files that are found, not about ones just made.
+        now: the current moment, UTC.
+    """
+
+    office: Office
+    printer: Printer
+    claims_signer: Signer
+    proofs: Proofs
+    check_document: Callable[[bytes, bytes], None]
+    now: Callable[[], datetime]
+
+
+def issue_chunk(line: IssuingLine, sequencer: Sequencer, batch_id: int, number: int) -> None:
+    """Issue one chunk, whatever was done of it before; see the module for the steps.
+
+    Raises:
+        NotApproved: the batch is not approved.
+        BindingChanged: it is to be printed with other things than were approved.
+        UnavailableError: a store does not answer or holds something else; run it again.
+    """
+    reserve_chunk(line, batch_id, number)
+    sequencer.sequence(line.now())
+    finish_chunk(line, batch_id, number)
+
+
+def reserve_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
+    """Do step 1, unless it is done; raises as :func:`issue_chunk`."""
+    office = line.office
+    now = line.now().replace(microsecond=0)
+    with office.database.transaction() as session:
+        chunk = get_chunk(session, batch_id, number, lock=True)
+        if chunk.state is not ChunkState.READY:
+            return
+        batch = get_batch(session, batch_id)
+        if batch.state is not BatchState.APPROVED:
+            raise NotApproved(batch_id)
+        require_binding(office, batch)
+        rows = read_rows(session, office.vault, batch_id, number)
+        obstacles = find_obstacles(session, batch_id, number)
+        taken = [(row.row_number, row.serial) for row in rows if row.row_number in obstacles]
+        void_numbers(session, office, batch_id, taken, "already-issued")
+        rows = [row for row in rows if row.row_number not in obstacles]
+        slots = allocate_slots(session, len(rows), office.random)
+        reserved = [_reserve(line, batch, row, slot, now) for row, slot in zip(rows, slots, strict=True)]
+        leaves = put_leaves(session, [issue_leaf(one.digest, one.claims.salt) for one in reserved])
+        news = [
+            _new_credential(chunk, row, slot, one, leaf)
+            for row, slot, one, leaf in zip(rows, slots, reserved, leaves, strict=True)
+        ]
+        insert_credentials(session, office.vault, news)
+        pack_name = f"tails/{batch_id}/{number}-{office.random(8).hex()}"
+        move_chunk(session, chunk, ChunkState.RESERVED, now, pack_name)
+
+
+def finish_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
+    """Do steps 3 to 5, unless they are done; the chunk must be reserved and logged.
+
+    Raises:
+        NotLogged: step 2 was left out.
+        BindingChanged: the press has not the prefix that was reserved.
+        UnavailableError: a store does not answer or holds something else; run it again.
+    """
+    office = line.office
+    with office.database.reading() as session:
+        chunk = get_chunk(session, batch_id, number)
+        if chunk.state is not ChunkState.RESERVED or chunk.pack_name is None:
+            return
+        reserved = read_reserved(session, office.vault, batch_id, number)
+    claims = [decode_claims(open_message(one.claims).payload) for one in reserved]
+    pack = None
+    if not office.blobs.exists(chunk.pack_name):
+        pack = _print_pack(line, chunk, reserved, claims)
+    if pack is None:
+        pack = _read_back(line, chunk.pack_name, reserved)
+    _seal(line, chunk, pack, reserved, claims)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reserved:
+    claims: Claims
+    message: bytes
+    digest: bytes
+    qr_text: str
+
+
+def _reserve(line: IssuingLine, batch: Batch, row: StoredRow, slot: Slot, now: datetime) -> _Reserved:
+    """Fix everything about one credential, and sign its claims and its QR code."""
+    office = line.office
+    settings = office.issuer.settings
+    fields = row.record.fields
+    claims = Claims(
+        issuer=office.issuer.uscc,
+        issuer_name=office.issuer.name,
+        serial=row.serial,
+        version=row.version,
+        kind=batch.kind,
+        identifier=identifier(settings.type_code, office.issuer.uscc, row.serial, row.version),
+        holder=row.record.holder,
+        fields=fields,
+        issued_at=now,
+        issued_on=PartialDate(now.astimezone(BEIJING).date().isoformat()),
+        expires_on=date.fromisoformat(fields["expires_on"]) if "expires_on" in fields else None,
+        status_uri=office.status_uri(slot.list_number),
+        status_index=slot.index,
+        verification_code=new_verification_code(office.random(VERIFICATION_CODE_BYTES)),
+        photo_digest=row.photo_digest,
+        template_digest=line.printer.prefix(photo=row.photo is not None).digest,
+        salt=office.random(SALT_BYTES),
+    )
+    payload = encode_claims(claims)
+    signer = line.claims_signer
+    in_qr = fit_qr_claims(claims, slot.list_number, line.printer.qr_budget, signature_bytes(signer.algorithm))
+    qr_message = sign_message(encode_qr_claims(in_qr), signer)
+    return _Reserved(
+        claims=claims,
+        message=sign_message(payload, signer),
+        digest=claims_digest(payload),
+        qr_text=qr_text(settings.public_url, claims.verification_code, qr_message),
+    )
+
+
+def _new_credential(chunk: Chunk, row: StoredRow, slot: Slot, reserved: _Reserved, leaf: int) -> NewCredential:
+    claims = reserved.claims
+    return NewCredential(
+        batch_id=chunk.batch_id,
+        row_number=row.row_number,
+        chunk_number=chunk.number,
+        issuer_id=row.issuer_id,
+        kind=claims.kind,
+        serial=claims.serial,
+        version=claims.version,
+        status_list=slot.list_number,
+        status_index=slot.index,
+        issued_at=claims.issued_at,
+        issued_on=claims.issued_on,
+        expires_on=claims.expires_on,
+        holder=claims.holder,
+        verification_code=claims.verification_code,
+        claims=reserved.message,
+        claims_digest=reserved.digest,
+        qr_text=reserved.qr_text,
+        prefix_digest=claims.template_digest,
+        issue_leaf=leaf,
+        live_key=row.live_key,
+        key=row.key,
+    )
+
+
+def _print_pack(
+    line: IssuingLine, chunk: Chunk, reserved: Sequence[ReservedCredential], claims: Sequence[Claims]
+) -> Pack | None:
+    """Do steps 3 and 4; None when another worker stored the pack first."""
+    blobs, name = line.office.blobs, chunk.pack_name or ""
+    proofs = line.proofs.proofs([one.issue_leaf for one in reserved])
+    _store_prefixes(line, chunk, reserved)
+    photos = _read_photos(line, reserved)
+    items = []
+    for one, of, proof in zip(reserved, claims, proofs, strict=True):
+        printed = line.printer.print(
+            of, photo=photos.get(one.row_number), qr_text=one.qr_text, message=one.claims, proof=proof
+        )
+        sealed = one.key.seal_bytes(printed.tail, item_place("tail", name, one.row_number))
+        items.append(PackItem(one.row_number, sealed, printed.digest, printed.length, printed.prefix_digest))
+    parts, pack = build_pack("tail", name, items)
+    return pack if blobs.create(name, parts) else None
+
+
+def _store_prefixes(line: IssuingLine, chunk: Chunk, reserved: Sequence[ReservedCredential]) -> None:
+    needed = {one.prefix_digest for one in reserved}
+    for photo in {one.photo is not None for one in reserved}:
+        needed.discard(store_prefix(line.office.blobs, line.printer.prefix(photo=photo).content))
+    if needed:
+        raise BindingChanged(chunk.batch_id, ["template"])
+
+
+def _read_photos(line: IssuingLine, reserved: Sequence[ReservedCredential]) -> dict[int, bytes]:
+    """Read the photos of a chunk with one read a pack, and open them."""
+    packs: dict[str, list[PhotoPlace]] = {}
+    for one in reserved:
+        if one.photo is not None:
+            packs.setdefault(one.photo.pack_name, []).append(one.photo)
+    read: dict[str, tuple[int, bytes]] = {}
+    for name, places in packs.items():
+        start = min(place.offset for place in places)
+        end = max(place.offset + place.length for place in places)
+        read[name] = start, line.office.blobs.read(name, start, end - start)
+    photos = {}
+    for one in reserved:
+        if one.photo is not None:
+            start, content = read[one.photo.pack_name]
+            sealed = content[one.photo.offset - start :][: one.photo.length]
+            photos[one.row_number] = one.key.open_bytes(
+                sealed, item_place("photo", one.photo.pack_name, one.row_number)
+            )
+    return photos
+
+
+def _read_back(line: IssuingLine, name: str, reserved: Sequence[ReservedCredential]) -> Pack:
+    """Verify a pack that was found: every row's file, its digest and its signature."""
+    pack, content = read_pack(line.office.blobs, "tail", name)
+    entries = {entry.row_number: entry for entry in pack.entries}
+    prefixes: dict[bytes, bytes] = {}
+    if entries.keys() != {one.row_number for one in reserved} or len(entries) != len(pack.entries):
+        raise PackDamaged(name, "has not the rows of its chunk", "与分块的行不符")
+    for one in reserved:
+        entry = entries[one.row_number]
+        if entry.prefix_digest not in prefixes:
+            prefixes[entry.prefix_digest] = read_prefix(line.office.blobs, entry.prefix_digest)
+        sealed = content[entry.offset : entry.offset + entry.length]
+        tail = one.key.open_bytes(sealed, item_place("tail", name, one.row_number))
+        document = prefixes[entry.prefix_digest] + tail
+        is_same = entry.prefix_digest == one.prefix_digest and entry.whole_length == len(document)
+        if not is_same or hashlib.sha256(document).digest() != entry.digest:
+            raise WrongPack(name, one.row_number)
+        line.check_document(document, one.claims)
+    return pack
+
+
+def _seal(
+    line: IssuingLine, chunk: Chunk, pack: Pack, reserved: Sequence[ReservedCredential], claims: Sequence[Claims]
+) -> None:
+    """Do step 5; does nothing when another worker sealed the chunk first."""
+    office = line.office
+    now = line.now()
+    digests: Mapping[int, bytes] = {entry.row_number: entry.digest for entry in pack.entries}
+    leaves = [seal_leaf(digests[one.row_number], of.salt) for one, of in zip(reserved, claims, strict=True)]
+    with office.database.transaction() as session:
+        if not move_chunk(session, chunk, ChunkState.ISSUED, now):
+            return
+        ids = put_leaves(session, leaves)
+        files = [SealedFile(one.id, one.row_number, leaf) for one, leaf in zip(reserved, ids, strict=True)]
+        insert_files(session, pack, files, now)
+        batch = get_batch(session, chunk.batch_id)
+        entry = history.Entry(
+            kind=HistoryKind.CHUNK_ISSUED,
+            issuer_id=batch.issuer_id,
+            subject=f"batch {batch.id} chunk {chunk.number} pack {pack.digest.hex()}",
+            recorded_at=now,
+            maker=batch.maker,
+            checker=batch.checker,
+            batch_id=batch.id,
+        )
+        history.append(session, entry)

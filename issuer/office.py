@@ -1,0 +1,89 @@
+"""What everything an issuer does has in common: its registry, its settings, its kind of credential."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+
+from credential.model import Record
+from credential.names import fold_name_for_matching
+from credential.ports import Blobs
+from credential.schema import RecordSchema
+from credential.serial import SerialPattern
+from registry.database import Database
+from registry.issuers import Issuer
+from registry.vault import Vault
+
+BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""Dates are printed and years counted in Beijing time, which has had no summer time since 1991."""
+
+_UNKNOWN_SERIES = "00"
+_UNKNOWN_LEVEL = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One issuer at work on one kind of credential; made by ``service/`` once a process.
+
+    Attributes:
+        look_digests: digests, hex, of what its certificates are printed with, by
+            name: ``template``, ``fonts``, ``signature`` and so on; approval binds them.
+        status_base: address of the folder of status lists, without a slash at the
+            end; the same that StatusLists publishes them under.
+        random: gives that many unpredictable bytes; ``os.urandom`` but in tests.
+    """
+
+    database: Database
+    vault: Vault
+    blobs: Blobs
+    issuer: Issuer
+    schema: RecordSchema
+    look_digests: Mapping[str, str]
+    status_base: str
+    random: Callable[[int], bytes]
+
+    @property
+    def binding(self) -> dict[str, str]:
+        """Everything beside rows and photos that approval binds, by name."""
+        settings = json.dumps(asdict(self.issuer), sort_keys=True, ensure_ascii=False)
+        return dict(self.look_digests) | {"issuer": hashlib.sha256(settings.encode()).hexdigest()}
+
+    def status_uri(self, list_number: int) -> str:
+        """The address of a status list, as claims and leaves name it."""
+        return f"{self.status_base}/{list_number}"
+
+    def live_key(self, record: Record) -> bytes:
+        """Blind index of what may exist only once: issuer, person, kind, and what the schema calls unique."""
+        holder = record.holder
+        person = holder.id_number or fold_name_for_matching(holder.name)
+        unique = (record.fields.get(key, "") for key in self.schema.unique_by)
+        return self.vault.blind("live", self.issuer.id, self.schema.kind, holder.id_type.value, person, *unique)
+
+    def serial(self, record: Record, year: int, sequence: int) -> str:
+        """Write the serial that a record gets.
+
+        Raises:
+            SerialsExhausted: the issuer's pattern holds no more numbers for the year.
+        """
+        titles = self.schema.titles
+        series = None if titles is None else titles.find_series(record.fields.get("series", ""))
+        level = "" if titles is None else titles.levels.get(record.fields.get("level", ""), "")
+        return _pattern(self.issuer.settings.serial_pattern).format(
+            division=self.issuer.division,
+            year=year,
+            series=_UNKNOWN_SERIES if series is None else series.code,
+            level=level or _UNKNOWN_LEVEL,
+            sequence=sequence,
+        )
+
+
+@lru_cache
+def _pattern(text: str) -> SerialPattern:
+    return SerialPattern.parse(text)
+
+
+def beijing_year(moment: datetime) -> int:
+    """The year a moment falls in, Beijing time."""
+    return moment.astimezone(BEIJING).year
