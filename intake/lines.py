@@ -48,12 +48,13 @@ def sort_lines(table: Table, header: Header, schema: RecordSchema) -> Lines:
         if one.kind is FieldKind.ID_NUMBER and one.key in header.columns
     ]
     titles = {fold_heading(text) for text in header.printed.values()}
+    as_typed = {cell for cell in table.rows[header.row - 1] if not _is_empty(cell)}
     for number, row in enumerate(table.rows[header.row :], header.row + 1):
         if len(row) != width:
             row = _fit(row, width, number, lines)  # noqa: PLW2901 - from here on the row has the header's width
         if not any(row):
             continue
-        if not any(row[column] for column in identity) or fold_heading(str(row[identity[0]])) in titles:
+        if not any(row[column] for column in identity) or row[identity[0]] in as_typed:
             finding = _not_data(row, titles, identity)
             if finding is not None:
                 lines.notes.append((number, None, finding))

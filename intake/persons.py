@@ -86,10 +86,12 @@ class IdReadings(dict[Cell, IdReading]):
     def _read(self, cell: Cell) -> IdReading:
         if type(cell) is not str:
             return _stored_as_number(cell)
-        folded, notes = fold_id_number(cell)
+        # Most cells need no folding: 18 capital letters and digits.
+        is_clean = len(cell) == 18 and cell.isascii() and cell.isalnum() and cell[17] != "x"
+        folded, notes = (cell, ()) if is_clean else fold_id_number(cell)
         if not folded:
             return IdReading("", "")
-        if _SCIENTIFIC.fullmatch(folded.upper()):
+        if not is_clean and _SCIENTIFIC.fullmatch(folded.upper()):
             return _stored_as_number(folded)
         try:
             checked = check_id_number(folded, today=self._today)
