@@ -18,7 +18,6 @@ UNITS_PER_EM: Final = 1000  # PDF measures glyphs in thousandths of an em, so /W
 MAX_GLYPHS: Final = 0xFFFF  # a glyph id has 16 bits, and id 0 is .notdef
 _MASK32: Final = 0xFFFFFFFF
 _SHORT_LOCA_LIMIT: Final = 2 * 0xFFFF  # bytes of glyf that 16-bit halved offsets can reach
-_TABLE_COUNT: Final = 6
 _CHECKSUM_MAGIC: Final = 0xB1B0AFBA  # head.checkSumAdjustment = magic - sum of the whole font
 _BFCHAR_LIMIT: Final = 100  # lines in one beginbfchar block (Adobe technical note 5411, 1.4.1)
 _FONT_DATE: Final = 3660681600  # 2020-01-01, in seconds since 1904 (head.created, head.modified)
@@ -29,6 +28,19 @@ def table_checksum(table: bytes) -> int:
     table += bytes(-len(table) % 4)
     words: tuple[int, ...] = struct.unpack(f">{len(table) // 4}I", table)
     return sum(words) & _MASK32
+
+
+# head: baseline at y = 0, left side bearing at x = 0; one date, so that equal glyphs give equal bytes; smallest
+# readable size 8 pixels, direction hint 2 (deprecated, fixed value). Its checksum counts with the adjustment 0.
+_HEAD: Final = struct.Struct(">IIIIHHqq4hHHhhh")
+_HEAD_FIXED: Final = (0x00010000, 0x00010000, 0, 0x5F0F3CF5, 0x0003, UNITS_PER_EM, _FONT_DATE, _FONT_DATE)
+_HHEA: Final = struct.Struct(">I3hH11hH")
+_HHEA_FIXED: Final = (1, *bytes(7))  # an upright caret; every glyph has its own line in hmtx
+_MAXP: Final = struct.Struct(">I14H")
+_MAXP_FIXED: Final = (0, 0, 1, *bytes(8))  # no composites, no twilight zone, no instructions
+_SMALL_TAGS: Final = (b"head", b"hhea", b"hmtx", b"loca", b"maxp")
+_DIRECTORY: Final = struct.Struct(">I4H" + (1 + len(_SMALL_TAGS)) * "4s3I")
+_DIRECTORY_FIXED: Final = (0x00010000, 6, 64, 2, 32)  # six tables; what a binary search wants to know of six
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,12 +59,14 @@ class Glyph:
         checksum: sum of the outline's 32-bit words.
         metric: its four bytes of ``hmtx``.
         bounds: x_min, y_min, x_max, y_max in 1/1000 em; zeros for spaces.
+        name: face and character in one word, as "kai/李".
         extent: bounds, right side bearing, points, contours: what the font-wide
             fields of head, hhea and maxp are worked out from.
     """
 
     text: str
     face: str
+    name: str
     gid: int
     advance: int
     outline: bytes
@@ -91,6 +105,7 @@ def make_glyph(text: str, face: str, gid: int, advance: int, outline: bytes) -> 
     return Glyph(
         text=text,
         face=face,
+        name=f"{face}/{text}",
         gid=gid,
         advance=advance,
         outline=outline,
@@ -140,75 +155,54 @@ def subset_font(glyphs: Sequence[Glyph]) -> bytes:
     count = len(members)
     outlines = [glyph.outline for glyph in members]
     offsets = [0, *accumulate(map(len, outlines))]
-    is_long = offsets[-1] > _SHORT_LOCA_LIMIT
-    loca = (
-        struct.pack(f">{count + 1}I", *offsets)
-        if is_long
-        else struct.pack(f">{count + 1}H", *[offset >> 1 for offset in offsets])
-    )
+    glyf_length = offsets[-1]
+    is_long = glyf_length > _SHORT_LOCA_LIMIT
     # Font-wide extremes count only glyphs with contours (OpenType, hhea); .notdef has some, so there is always one.
     x_min, y_min, x_max, y_max, right_bearing, points, contours = zip(
         *[glyph.extent for glyph in members if glyph.outline],
         strict=True,
     )
-    bounds = (min(x_min), min(y_min), max(x_max), max(y_max))
+    left, bottom, right, top = min(x_min), min(y_min), max(x_max), max(y_max)
     widest = max([glyph.advance for glyph in members])
-    glyf_sum = sum([glyph.checksum for glyph in members])
-    tables = (
-        (b"head", _head(bounds, is_long=is_long)),
-        (b"hhea", _hhea(count, bounds, widest, min(right_bearing))),
-        (b"hmtx", b"".join([glyph.metric for glyph in members])),
-        (b"loca", loca),
-        (b"maxp", struct.pack(">I14H", 0x00010000, count, max(points), max(contours), 0, 0, 1, *bytes(8))),
+    bodies = (
+        _HEAD.pack(*_HEAD_FIXED, left, bottom, right, top, 0, 8, 2, is_long, 0),
+        # Ascender and descender are the real extremes; what lines are set by is the chain's descriptor.
+        _HHEA.pack(0x00010000, top, bottom, 0, widest, left, min(right_bearing), right, *_HHEA_FIXED, count),
+        b"".join([glyph.metric for glyph in members]),
+        _loca(offsets, is_long=is_long),
+        _MAXP.pack(0x00010000, count, max(points), max(contours), *_MAXP_FIXED),
     )
-    return _assemble(tables, outlines, offsets[-1], glyf_sum)
+    return _assemble(bodies, outlines, glyf_length, sum([glyph.checksum for glyph in members]))
 
 
-def _head(bounds: tuple[int, int, int, int], *, is_long: bool) -> bytes:
-    # flags: baseline at y = 0, left side bearing at x = 0; one date, so that equal glyphs give equal bytes;
-    # smallest readable size 8 pixels, direction hint 2 (deprecated, fixed value).
-    fixed = (0x00010000, 0x00010000, 0, 0x5F0F3CF5, 0x0003, UNITS_PER_EM, _FONT_DATE, _FONT_DATE)
-    return struct.pack(">IIIIHHqq4hHHhhh", *fixed, *bounds, 0, 8, 2, is_long, 0)
+def _loca(offsets: Sequence[int], *, is_long: bool) -> bytes:
+    if is_long:
+        return struct.pack(f">{len(offsets)}I", *offsets)
+    return struct.pack(f">{len(offsets)}H", *[offset >> 1 for offset in offsets])
 
 
-def _hhea(count: int, bounds: tuple[int, int, int, int], widest: int, right_bearing: int) -> bytes:
-    # Ascender and descender are the real extremes; what lines are set by is the chain's descriptor.
-    x_min, y_min, x_max, y_max = bounds
-    return struct.pack(
-        ">IhhhHhhhhhhhhhhhH", 0x00010000, y_max, y_min, 0, widest, x_min, right_bearing, x_max, 1, *bytes(7), count
-    )
+def _assemble(bodies: Sequence[bytes], outlines: Sequence[bytes], glyf_length: int, glyf_sum: int) -> bytes:
+    """Lay out the table directory and the tables, and set ``head.checkSumAdjustment``.
 
-
-def _assemble(
-    tables: Sequence[tuple[bytes, bytes]],
-    outlines: Sequence[bytes],
-    glyf_length: int,
-    glyf_sum: int,
-) -> bytes:
-    """Lay out the table directory and the tables, and set ``head.checkSumAdjustment``."""
-    offset = 12 + 16 * _TABLE_COUNT
-    records: list[bytes] = []
-    bodies: list[bytes] = []
-    total = glyf_sum
-    for tag, table in tables:
-        checksum = table_checksum(table)
-        records.append(struct.pack(">4sIII", tag, checksum, offset, len(table)))
-        body = table + bytes(-len(table) % 4)
-        bodies.append(body)
-        offset += len(body)
-        total += checksum
-    # "glyf" sorts first in the directory; its bytes come last, where its length moves nothing else.
-    records.insert(0, struct.pack(">4sIII", b"glyf", glyf_sum & _MASK32, offset, glyf_length))
-    directory = struct.pack(">IHHHH", 0x00010000, _TABLE_COUNT, 64, 2, 32) + b"".join(records)
-    adjustment = (_CHECKSUM_MAGIC - total - table_checksum(directory)) & _MASK32
-    head = bodies[0]
-    bodies[0] = head[:8] + adjustment.to_bytes(4, "big") + head[12:]
-    return b"".join((directory, *bodies, *outlines))
+    "glyf" sorts first in the directory; its bytes come last, where their length moves nothing else.
+    """
+    small = b"".join([body + bytes(-len(body) % 4) for body in bodies])
+    words: tuple[int, ...] = struct.unpack(f">{len(small) // 4}I", small)
+    records: list[int | bytes] = []
+    at = 0
+    for tag, body in zip(_SMALL_TAGS, bodies, strict=True):
+        end = at + (len(body) + 3) // 4
+        records += (tag, sum(words[at:end]) & _MASK32, _DIRECTORY.size + 4 * at, len(body))
+        at = end
+    glyf = (b"glyf", glyf_sum & _MASK32, _DIRECTORY.size + len(small), glyf_length)
+    directory = _DIRECTORY.pack(*_DIRECTORY_FIXED, *glyf, *records)
+    adjustment = (_CHECKSUM_MAGIC - glyf_sum - sum(words) - table_checksum(directory)) & _MASK32
+    return b"".join((directory, small[:8], adjustment.to_bytes(4), small[12:], *outlines))
 
 
 def subset_tag(glyphs: Iterable[Glyph]) -> str:
     """Name a subset by its glyphs: six capital letters for ``ABCDEF+Name`` (ISO 32000-1, 9.6.4)."""
-    names = "\0".join([f"{glyph.face}/{glyph.text}" for glyph in glyphs])
+    names = "\0".join([glyph.name for glyph in glyphs])
     number = int.from_bytes(hashlib.sha256(names.encode()).digest()[:8], "big")
     letters = []
     for _ in range(6):
@@ -218,10 +212,10 @@ def subset_tag(glyphs: Iterable[Glyph]) -> str:
 
 
 class _Utf16Hex(dict[str, bytes]):
-    """Remembers the UTF-16BE hex of each text; astral characters become surrogate pairs."""
+    """Remembers how a CMap says each text: UTF-16BE in hex, so astral characters are surrogate pairs."""
 
     def __missing__(self, text: str) -> bytes:
-        value = self[text] = text.encode("utf-16-be").hex().upper().encode()
+        value = self[text] = b"<%b>\n" % text.encode("utf-16-be").hex().upper().encode()
         return value
 
 
@@ -253,7 +247,7 @@ def to_unicode(texts: Sequence[str]) -> bytes:
     parts = [_CMAP_HEAD]
     for start in range(0, len(texts), _BFCHAR_LIMIT):
         block = texts[start : start + _BFCHAR_LIMIT]
-        lines = [b"<%b><%b>\n" % (gid_hex(start + place), _UTF16[text]) for place, text in enumerate(block, 1)]
+        lines = [b"<%04X>%b" % (place, _UTF16[text]) for place, text in enumerate(block, start + 1)]
         parts += (b"%d beginbfchar\n" % len(block), *lines, b"endbfchar\n")
     parts.append(_CMAP_TAIL)
     return b"".join(parts)

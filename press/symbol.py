@@ -44,6 +44,7 @@ _MASK_SAMPLES: Final = 3
 
 _Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 _Indices = np.ndarray[Any, np.dtype[np.intp]]
+_WEIGHTS: Final[_Indices] = np.array((100, 10, 1), np.intp)
 # The ten bits of 000 to 999, most significant first.
 _TEN_BITS: Final[_Bytes] = (np.arange(1000)[:, None] >> np.arange(9, -1, -1) & 1).astype(np.uint8)
 
@@ -197,10 +198,10 @@ class SymbolPress:
 
     def _data_codewords(self, text: str) -> _Bytes:
         """Write the two segments as a bit stream, and pad it (ISO/IEC 18004, 7.4)."""
-        head, _, digits = text.partition("#")
+        segment, mark, digits = text.encode("utf-8").partition(b"#")
         if not (text.isascii() and digits.isdigit() and text.startswith(self.prefix)):
             raise BadSymbolText(self.prefix)
-        segment = head.encode("ascii") + b"#"
+        segment += mark
         length = len(segment)
         # Mode 0100, the number of bytes, the bytes, mode 0001, the number of digits: one integer.
         opening = (_BYTE_MODE << self._byte_count_bits | length) << 8 * length | int.from_bytes(segment)
@@ -216,8 +217,7 @@ class SymbolPress:
         bits = np.zeros(capacity, np.uint8)
         whole = (opening << spare).to_bytes((opening_bits + spare) // 8)
         bits[:opening_bits] = np.unpackbits(np.frombuffer(whole, np.uint8))[:opening_bits]
-        values = np.frombuffer(digits.encode("ascii"), np.uint8)[: 3 * threes].reshape(-1, 3) - np.uint8(ord("0"))
-        groups = values @ np.array((100, 10, 1), np.intp)
+        groups = np.frombuffer(digits, np.uint8, 3 * threes).reshape(-1, 3) @ _WEIGHTS - 111 * ord("0")
         bits[opening_bits : opening_bits + 10 * threes] = _TEN_BITS.take(groups, axis=0).ravel()
         if rest:
             last = format(int(digits[3 * threes :]), f"0{_GROUP_BITS[rest]}b")
