@@ -52,7 +52,7 @@ _SIGNATURE_BYTES = {
     Algorithm.RSA_3072: 384,
     Algorithm.RSA_4096: 512,
 }
-_LEAST_RSA_BITS = 2048
+_RSA_BITS = (2048, 3072, 4096)
 
 
 class BadMessage(InputError):
@@ -117,7 +117,7 @@ class SignedMessage:
         key = load_public_key(public_key)
         content = _to_be_signed(self.protected, self.payload)
         try:
-            if key_id(public_key) != self.kid or _algorithm_of(key) is not self.algorithm:
+            if key_id(public_key) != self.kid or _ALGORITHMS[algorithm_of(key)] is not self.algorithm:
                 raise BadSignature(self.kid)
             if isinstance(key, ed25519.Ed25519PublicKey):
                 key.verify(self.signature, content)
@@ -145,7 +145,7 @@ def key_id(public_key: bytes) -> bytes:
 
 
 def load_public_key(public_key: bytes) -> PublicKey:
-    """Read an SPKI, DER, of a kind that we accept: P-256, P-384, Ed25519, RSA from 2048 bits.
+    """Read an SPKI, DER, of a kind that we accept: P-256, P-384, Ed25519, RSA of 2048, 3072 or 4096 bits.
 
     Raises:
         BadPublicKey: anything else.
@@ -155,10 +155,19 @@ def load_public_key(public_key: bytes) -> PublicKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise BadPublicKey("it is not an SPKI in DER", "不是 DER 编码的 SPKI") from error
     is_curve = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1)
-    is_rsa = isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS
+    is_rsa = isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS
     if isinstance(key, PublicKey) and (is_curve or is_rsa or isinstance(key, ed25519.Ed25519PublicKey)):
         return key
     raise BadPublicKey("its kind or size is not accepted", "密钥类型或长度不被接受")
+
+
+def algorithm_of(key: PublicKey) -> Algorithm:
+    """Which of our algorithms a key from :func:`load_public_key` is for."""
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return Algorithm.ED25519
+    if isinstance(key, rsa.RSAPublicKey):
+        return Algorithm(f"rsa-{key.key_size}")
+    return Algorithm.P256 if isinstance(key.curve, ec.SECP256R1) else Algorithm.P384
 
 
 def signature_bytes(algorithm: Algorithm) -> int:
@@ -216,14 +225,6 @@ def open_message(message: bytes) -> SignedMessage:
     if algorithm not in list(CoseAlgorithm) or not isinstance(kid, bytes) or len(kid) != KEY_ID_BYTES:
         raise BadMessage("its algorithm or key identifier is unknown", "算法或密钥标识未知")
     return SignedMessage(CoseAlgorithm(algorithm), kid, payload, signature, protected)
-
-
-def _algorithm_of(key: PublicKey) -> CoseAlgorithm:
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return CoseAlgorithm.EDDSA
-    if isinstance(key, rsa.RSAPublicKey):
-        return CoseAlgorithm.RS256
-    return CoseAlgorithm.ES256 if isinstance(key.curve, ec.SECP256R1) else CoseAlgorithm.ES384
 
 
 def _protected(algorithm: CoseAlgorithm, kid: bytes) -> bytes:
