@@ -23,7 +23,7 @@ MAX_TOTAL_BYTES = 16_000_000_000
 
 _ENCRYPTED_FLAG = 0x1
 _UTF8_FLAG = 0x800
-_CLUTTER = re.compile(r"(?:^|/)(?:__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+_CLUTTER = re.compile(r"(?:^|/)(?:__MACOSX/|\.[^./]|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 
 
 class PhotoArchive:

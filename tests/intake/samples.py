@@ -107,7 +107,7 @@ def portrait(width: int = 295, height: int = 413, *, background: str = "white", 
     draw.ellipse((width * 0.1, height * 0.65, width * 0.9, height * 1.4), fill="#27406b")
     grain = random.Random(seed)  # noqa: S311 - grain of a test picture
     size = (width // 2, height // 2)
-    noise = Image.frombytes("RGB", size, grain.randbytes(size[0] * size[1] * 3))
+    noise = Image.frombytes("L", size, grain.randbytes(size[0] * size[1]))
     picture.paste(noise, (width // 4, height // 2))
     return picture
 
@@ -115,5 +115,5 @@ def portrait(width: int = 295, height: int = 413, *, background: str = "white", 
 def jpeg_bytes(picture: Image.Image, **options: Any) -> bytes:
     """Write a JPEG at a size within the rule."""
     written = BytesIO()
-    picture.save(written, "JPEG", **{"quality": 90, **options})
+    picture.save(written, "JPEG", **{"quality": 95, **options})
     return written.getvalue()
