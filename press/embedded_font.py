@@ -20,10 +20,10 @@ def cid_font(name: bytes, descriptor: int, glyphs: Sequence[Glyph]) -> bytes:
     widths = b"".join(
         [b"%d[%d]" % (place, glyph.advance) for place, glyph in enumerate(glyphs, 1) if glyph.advance != _HAN_WIDTH]
     )
-    return (
-        b"<</Type/Font/Subtype/CIDFontType2/BaseFont/%b/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
-        b"/CIDToGIDMap/Identity/DW %d%b/FontDescriptor %d 0 R>>"
-        % (name, _HAN_WIDTH, b"/W[%b]" % widths if widths else b"", descriptor)
+    system = b"<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
+    return b"<</Type/Font/Subtype/CIDFontType2/BaseFont/%b/CIDSystemInfo%b%b/DW %d%b/FontDescriptor %d 0 R>>" % (
+        *(name, system, b"/CIDToGIDMap/Identity"),
+        *(_HAN_WIDTH, b"/W[%b]" % widths if widths else b"", descriptor),
     )
 
 

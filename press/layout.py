@@ -14,10 +14,12 @@ from press.template import Box, TextBox
 _SIZE_STEP = 0.5
 # Han characters fill their em square, which sits from 0.12 em below the baseline to 0.88 em above it.
 _MIDDLE_OF_HAN = 0.38
+_AIR = 4.5  # points that wrapped lines leave free in the height of their box, so that they do not touch its rule
 _SLACK = 0.01  # points; for rounding, far below what an eye or a printer resolves
 
 # Punctuation that may not begin a line, and that may not end one (GB/T 15834, 5.1).
 _NOT_FIRST = frozenset("，。、；：？！）〕》」』】’”…—·,.;:?!)]}%")
+_SEPARATOR = "·"  # between the parts of a name, U+00B7
 _NOT_LAST = frozenset("（〔《「『【‘“([{")
 
 
@@ -99,7 +101,7 @@ def fit(text: str, frame: Frame, key: str) -> Setting:
         size -= _SIZE_STEP
     # A wrapped text may be as large as the rules allow for one line, then smaller; its height must fit too.
     size = where.one_line_size
-    height = box.height * POINTS_PER_MM + _SLACK
+    height = box.height * POINTS_PER_MM - _AIR + _SLACK
     while where.lines > 1 and size >= where.min_size:
         fitting = min(where.lines, 1 + int((height - size) / (size * where.leading)))
         lines = _wrap(text, advances, width / size)
@@ -131,29 +133,31 @@ def _place(lines: list[str], size: float, frame: Frame, tracking: float) -> Sett
 
 
 def _wrap(text: str, advances: list[float], width: float) -> list[str]:
-    """Break a text into lines of at most ``width`` ems, as evenly filled as the breaks allow.
+    """Break a text into as few lines of at most ``width`` ems as the breaks allow, evenly filled.
 
-    Words of letters and digits stay whole where they fit on a line.
+    Words of letters and digits stay whole where they fit on a line; a name is
+    broken after a separator where that costs no line.
     """
-    greedy = _break(text, advances, width)
-    if len(greedy) < 2:
-        return greedy
+    fewest = len(_break(text, advances, width, at_separator=False))
+    if fewest < 2:
+        return [text]
     # Even lines look composed; a last line of one character looks like a mistake.
-    even = sum(advances) / len(greedy)
-    while even < width:
-        lines = _break(text, advances, even)
-        if len(lines) <= len(greedy):
-            return lines
-        even += 0.5
-    return greedy
+    for at_separator in (True, False):
+        even = sum(advances) / fewest
+        while even <= width:
+            lines = _break(text, advances, even, at_separator=at_separator)
+            if len(lines) <= fewest:
+                return lines
+            even += 0.5
+    return _break(text, advances, width, at_separator=False)
 
 
-def _break(text: str, advances: list[float], width: float) -> list[str]:
+def _break(text: str, advances: list[float], width: float, *, at_separator: bool) -> list[str]:
     lines: list[str] = []
     start, used = 0, 0.0
     for index, advance in enumerate(advances):
         if used + advance > width and index > start:
-            cut = _break_before(text, start, index)
+            cut = _break_before(text, start, index, at_separator=at_separator)
             lines.append(text[start:cut].strip())
             start, used = cut, sum(advances[cut:index])
         used += advance
@@ -161,8 +165,12 @@ def _break(text: str, advances: list[float], width: float) -> list[str]:
     return lines
 
 
-def _break_before(text: str, start: int, index: int) -> int:
+def _break_before(text: str, start: int, index: int, *, at_separator: bool) -> int:
     """Find the last place at or before ``index`` where the line may end."""
+    if at_separator:
+        separator = text.rfind(_SEPARATOR, start + 1, index)
+        if separator > 0:
+            return separator + 1
     for cut in range(index, start, -1):
         before, after = text[cut - 1], text[cut]
         in_word = before.isascii() and after.isascii() and before.isalnum() and after.isalnum()

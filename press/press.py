@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from credential.errors import InputError
 from credential.model import Claims, PartialDate, Record
 from credential.ports import Signer
+from credential.qr import qr_prefix
 from credential.qr_capacity import budget
 from press.cms import CmsTemplate
 from press.display import display_values
@@ -134,7 +135,7 @@ class Press:
     def qr_budget(self) -> int:
         """Bytes that a COSE message in the QR code may have."""
         place = self.template.qr
-        return budget(place.version, place.level, len(f"{self.look.public_url}/c/") + CODE_LENGTH)
+        return budget(place.version, place.level, len(qr_prefix(self.look.public_url, "0" * CODE_LENGTH)))
 
     def check(self, record: Record) -> list[LayoutProblem]:
         """Lay a record out without printing it, and list what would not fit or has no glyph.
