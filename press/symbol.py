@@ -79,7 +79,7 @@ class DifferentSymbol(ConfigError):
 class BadSymbolText(InputError):
     """A text is not of the form that a press was made for."""
 
-    code = "bad-qr-text"
+    code = "bad-symbol-text"
 
     def __init__(self, start: str) -> None:
         super().__init__(
