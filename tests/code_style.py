@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from tests.architecture import Source, calls
+from tests.architecture import Source, calls, imports
 
 BROAD_EXCEPT = ("service/cli/__init__.py", "verifier/sandbox.py")  # one handler each
 PRINTS = ("service/cli/", "bench/")
@@ -53,8 +53,11 @@ def clocks_and_chance(source: Source) -> Iterator[str]:
         name = ast.unparse(call.func)
         if name in CLOCKS or ".".join(name.split(".")[-2:]) in CLOCKS:
             yield source.at(call.lineno, f"reads the clock with {name}; take `now` as an argument")
-        elif not makes_secrets and (name in CHANCE or name.split(".")[0] in CHANCE_MODULES):
+        elif not makes_secrets and (name in CHANCE or name.rpartition(".")[0] in CHANCE_MODULES):
             yield source.at(call.lineno, f"draws chance with {name}; take it as an argument")
+    for line, name in imports(source):
+        if not makes_secrets and name.rpartition(".")[0] in CHANCE_MODULES:
+            yield source.at(line, f"draws chance with {name}; take it as an argument")
 
 
 def environment_reads(source: Source) -> Iterator[str]:
@@ -141,7 +144,7 @@ _IGNORES = re.compile(r"type:\s*ignore|noqa|mypy:\s*ignore-errors|mypy:\s*disabl
 _WITH_CODE = re.compile(r"(type: ignore\[[a-z, -]+\]|noqa: [A-Z]+\d+(, ?[A-Z]+\d+)*)(?P<reason>.*)")
 _REGISTRIES = re.compile(
     r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com|npmmirror\.com|(deb|security)\.debian\.org"
-    r"|(archive|security)\.ubuntu\.com|(static|index)\.crates\.io|proxy\.golang\.org|sum\.golang\.org"
+    r"|(archive|security)\.ubuntu\.com|(static|index)\.crates\.io|proxy\.golang\.org"
     r"|(pypi|mirrors)\.[a-z.]+\.edu\.cn|mirrors?\.[a-z]+\.com|pkgs\.dev\.azure\.com|artif[a]ctory|/simple/?\s*$",
     re.IGNORECASE,
 )
@@ -164,7 +167,7 @@ def bare_ignores(source: Source) -> Iterator[str]:
         if not _IGNORES.search(comment):
             continue
         match = _WITH_CODE.search(comment)
-        if match is None or comment.startswith("# ruff:"):
+        if match is None:
             yield source.at(line, "silences a whole checker; name the code")
         elif not re.search(r"\w\w", match["reason"]):
             yield source.at(line, "silences a checker without a reason on the line")
