@@ -56,7 +56,7 @@ class Slot:
     index: int
 
 
-def allocate_slots(session: Session, count: int, random: Callable[[int], bytes]) -> list[Slot]:
+def allocate_slots(session: Session, count: int, random_bytes: Callable[[int], bytes]) -> list[Slot]:
     """Take random free slots, for good if the caller's transaction commits.
 
     Opens the next list when one is full.
@@ -64,7 +64,7 @@ def allocate_slots(session: Session, count: int, random: Callable[[int], bytes])
     Args:
         session: of :meth:`Database.transaction`.
         count: how many.
-        random: gives so many random bytes; must be unpredictable.
+        random_bytes: gives so many; must be unpredictable.
 
     Raises:
         SlotsDamaged: the list's record contradicts itself.
@@ -74,7 +74,7 @@ def allocate_slots(session: Session, count: int, random: Callable[[int], bytes])
         number, allocated, taken = _open_list(session)
         if int.from_bytes(taken, "little").bit_count() != allocated:
             raise SlotsDamaged(number)
-        indexes = _draw(taken, min(count - len(slots), CAPACITY - allocated), random)
+        indexes = _draw(taken, min(count - len(slots), CAPACITY - allocated), random_bytes)
         allocated += len(indexes)
         session.execute(
             _LISTS.update()
@@ -104,11 +104,11 @@ def _open_list(session: Session) -> tuple[int, int, bytearray]:
     return number, 0, bytearray(SLOTS // 8)
 
 
-def _draw(taken: bytearray, count: int, random: Callable[[int], bytes]) -> list[int]:
+def _draw(taken: bytearray, count: int, random_bytes: Callable[[int], bytes]) -> list[int]:
     """Draw free slots, and mark them as taken."""
     indexes: list[int] = []
     while len(indexes) < count:
-        lots = random(_INDEX_BYTES * (count - len(indexes)))
+        lots = random_bytes(_INDEX_BYTES * (count - len(indexes)))
         for at in range(0, len(lots), _INDEX_BYTES):
             index = int.from_bytes(lots[at : at + _INDEX_BYTES], "little") % SLOTS  # 2^24 is a multiple: no bias
             byte, bit = index >> 3, 1 << (index & 7)

@@ -78,11 +78,10 @@ NEUMANN_NOTE = (
     NEUMANN_TEXT + "\n— PeterNeumann "
     "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
 )
-# The published key of Go's checksum database, and a checkpoint of it: the one whose size, root and signature
-# C2SP tlog-checkpoint prints, here with the origin and key name that were really signed.
-SUMDB = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
-SUMDB_NOTE = (
-    "go.sum database tree\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— sum.golang.org "
+# The example of C2SP tlog-checkpoint.
+SPECIFIED = (
+    "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
+    "— example.com/behind-the-sofa "
     "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
 )
 
@@ -105,13 +104,17 @@ def test_our_signing_makes_the_very_bytes_of_the_go_documentation() -> None:
     assert verifier_key("PeterNeumann", signer.public_key) == NEUMANN
 
 
-def test_a_real_checkpoint_of_the_go_checksum_database_verifies() -> None:
-    name, key_id, key = _key_of(SUMDB)
-    note = parse_note(SUMDB_NOTE)
-    assert note.signatures[0].key_id == key_id
-    verify_note(note, name, key)
+def test_the_example_of_the_checkpoint_specification_is_read_and_not_believed() -> None:
+    note = parse_note(SPECIFIED)
+    signature = note.signatures[0]
+    assert (signature.name, signature.key_id.hex(), len(signature.signature)) == (
+        "example.com/behind-the-sofa", "033de0ae", 64,
+    )  # fmt: skip
     checkpoint = parse_checkpoint(note.text)
-    assert (checkpoint.origin, checkpoint.size) == ("go.sum database tree", 20852163)
+    assert (checkpoint.origin, checkpoint.size) == ("example.com/behind-the-sofa", 20852163)
+    assert checkpoint_text(checkpoint) == note.text
+    with pytest.raises(BadNote, match="no signature by"):
+        open_checkpoint(SPECIFIED, SIGNER.public_key, "example.com/behind-the-sofa")
 
 
 def test_the_example_of_the_tlog_proof_specification_is_read() -> None:

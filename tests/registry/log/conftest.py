@@ -100,6 +100,10 @@ def entries(folder: Path, size: int) -> list[bytes]:
     return found
 
 
+def all_files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture
 def testlog(tmp_path: Path) -> TestLog:
     return make_log(tmp_path)

@@ -1,10 +1,10 @@
 import os
 import random
-import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,16 +16,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from credential.merkle import leaf_hash, root_hash
-from credential.note import Checkpoint, WrongNoteKey, sign_checkpoint
+from credential.note import WrongNoteKey
 from credential.ports import Algorithm
 from registry.log import sequencer as sequencer_module
 from registry.log.outbox import put_leaves
-from registry.log.reader import verify_log
-from registry.log.sequencer import Log, LogForked, LogRolledBack
+from registry.log.sequencer import Log
 from registry.log.tiles import LogDamaged, TileFolder
-from registry.triggers import drop_triggers
 
-from .conftest import NOW, ORIGIN, TestLog, a_signer, entries, make_log, some_leaves
+from .conftest import NOW, ORIGIN, TestLog, a_signer, all_files, entries, make_log, some_leaves
 
 
 def test_every_waiting_leaf_is_logged_once(testlog: TestLog) -> None:
@@ -44,9 +42,9 @@ def test_an_empty_log_has_a_checkpoint_too(testlog: TestLog) -> None:
 def test_a_run_without_new_leaves_changes_no_byte(testlog: TestLog) -> None:
     testlog.put(5)
     testlog.log.sequence(NOW)
-    before = _files(testlog.folder)
+    before = all_files(testlog.folder)
     testlog.log.sequence(NOW)
-    assert _files(testlog.folder) == before
+    assert all_files(testlog.folder) == before
 
 
 def test_leaves_of_one_run_are_shuffled_and_runs_keep_their_order(testlog: TestLog) -> None:
@@ -89,7 +87,7 @@ def test_a_leaf_of_a_transaction_that_was_undone_is_never_logged(testlog: TestLo
 def test_a_tree_of_70_000_leaves_has_the_tiles_of_the_specification(testlog: TestLog) -> None:
     testlog.put(70_000)
     assert testlog.log.sequence(NOW).size == 70_000
-    tiles = [name for name in _files(testlog.folder) if name.startswith("tile/") and "entries" not in name]
+    tiles = [name for name in all_files(testlog.folder) if name.startswith("tile/") and "entries" not in name]
     level = {number: [name for name in tiles if name.startswith(f"tile/{number}/")] for number in range(4)}
     assert sum(".p/" not in name for name in level[0]) == 273
     assert "tile/0/273.p/112" in level[0]
@@ -97,14 +95,14 @@ def test_a_tree_of_70_000_leaves_has_the_tiles_of_the_specification(testlog: Tes
     assert "tile/1/001.p/17" in level[1]
     assert level[2] == ["tile/2/000.p/1"]
     assert level[3] == []
-    assert "tile/entries/273.p/112" in _files(testlog.folder)
+    assert "tile/entries/273.p/112" in all_files(testlog.folder)
     testlog.check()
 
 
 def test_a_tree_of_256_leaves_has_one_full_tile_and_one_above(testlog: TestLog) -> None:
     testlog.put(256)
     testlog.log.sequence(NOW)
-    assert sorted(_files(testlog.folder)) == [
+    assert sorted(all_files(testlog.folder)) == [
         ".lock", "checkpoint", "tile/0/000", "tile/1/000.p/1", "tile/entries/000",
     ]  # fmt: skip
 
@@ -113,7 +111,7 @@ def test_partial_tiles_go_once_the_full_one_is_published(testlog: TestLog) -> No
     for count in (100, 100, 100):
         testlog.put(count)
         testlog.log.sequence(NOW)
-    names = set(_files(testlog.folder))
+    names = set(all_files(testlog.folder))
     assert {"tile/0/000", "tile/0/001.p/44", "tile/entries/000", "tile/1/000.p/1"} <= names
     assert not any(name.startswith(("tile/0/000.p", "tile/entries/000.p")) for name in names)
     testlog.check()
@@ -233,11 +231,11 @@ def test_tiles_of_a_run_that_was_killed_are_the_same_when_written_again(testlog:
     testlog.put(300)
     with patch.object(Log, "_commit", side_effect=Killed), pytest.raises(Killed):
         testlog.log.sequence(NOW)
-    written = {name: content for name, content in _files(testlog.folder).items() if name.startswith("tile/")}
+    written = {name: content for name, content in all_files(testlog.folder).items() if name.startswith("tile/")}
     assert written
     testlog.shuffle = random.Random(99).randbytes  # noqa: S311 - another shuffle, to see that it has no say
     testlog.log.sequence(NOW)
-    after = _files(testlog.folder)
+    after = all_files(testlog.folder)
     assert {name: after[name] for name in written} == written
 
 
@@ -267,27 +265,21 @@ def test_of_two_sequencers_one_commits_and_the_other_goes_on_from_its_head(testl
 
 
 def test_sequencers_in_two_threads_log_every_leaf_once(testlog: TestLog) -> None:
-    failures: list[BaseException] = []
     go = threading.Barrier(2)
 
     def run() -> None:
-        try:
-            log = testlog.log
-            go.wait()
-            for _ in range(6):
-                log.sequence(NOW)
-        except BaseException as error:  # noqa: BLE001 - handed to the test
-            failures.append(error)
+        log = testlog.log
+        go.wait()
+        for _ in range(6):
+            log.sequence(NOW)
 
     testlog.put(500)
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for _ in range(5):
-        testlog.put(37)
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(run) for _ in range(2)]
+        for _ in range(5):
+            testlog.put(37)
+    for one in runs:
+        one.result()
     testlog.log.sequence(NOW)
     testlog.check()
 
@@ -303,157 +295,6 @@ def test_a_checkpoint_never_moves_back(testlog: TestLog) -> None:
     assert testlog.reader.verify(testlog.signer.public_key, ORIGIN).size == 20
 
 
-# ---- rogues ---------------------------------------------------------------------------------------------------
-
-
-def _backup(testlog: TestLog) -> Path:
-    copy = testlog.folder.parent / "backup.sqlite"
-    with testlog.database.transaction() as session:
-        session.connection().exec_driver_sql("SELECT 1")
-    testlog.database.close()
-    with closing(sqlite3.connect(testlog.folder.parent / "registry.sqlite")) as source:
-        source.execute("VACUUM INTO ?", (str(copy),))
-    return copy
-
-
-def _restore(testlog: TestLog, copy: Path) -> None:
-    testlog.database.close()
-    for path in testlog.folder.parent.glob("registry.sqlite*"):
-        path.unlink()
-    shutil.copy(copy, testlog.folder.parent / "registry.sqlite")
-
-
-def test_an_older_database_restored_under_a_newer_log_is_refused(testlog: TestLog) -> None:
-    testlog.put(10)
-    testlog.log.sequence(NOW)
-    copy = _backup(testlog)
-    testlog.put(10)
-    testlog.log.sequence(NOW)
-    before = _files(testlog.folder)
-    _restore(testlog, copy)
-    with pytest.raises(LogRolledBack, match="older database was restored") as caught:
-        testlog.log.sequence(NOW)
-    assert (caught.value.published, caught.value.committed) == (20, 10)
-    assert _files(testlog.folder) == before
-
-
-def test_a_backup_of_database_and_folder_is_caught_by_the_checkpoint_kept_outside(testlog: TestLog) -> None:
-    testlog.put(10)
-    testlog.log.sequence(NOW)
-    copy = _backup(testlog)
-    shutil.copytree(testlog.folder, testlog.folder.parent / "oldlog")
-    testlog.put(10)
-    testlog.log.sequence(NOW)
-    _restore(testlog, copy)
-    shutil.rmtree(testlog.folder)
-    (testlog.folder.parent / "oldlog").rename(testlog.folder)
-    with pytest.raises(LogRolledBack, match="elsewhere"):
-        testlog.log.sequence(NOW)
-
-
-def test_a_restored_database_that_went_on_by_itself_is_a_fork(testlog: TestLog) -> None:
-    testlog.put(10)
-    testlog.log.sequence(NOW)
-    copy = _backup(testlog)
-    testlog.put(10)
-    testlog.log.sequence(NOW)
-    other = testlog.folder.parent / "other"
-    _restore(testlog, copy)
-    shutil.copytree(testlog.folder, other)
-    shutil.rmtree(testlog.folder)
-    testlog.outside.unlink()
-    (testlog.folder / "tile/0/000.p").mkdir(parents=True)
-    (testlog.folder / "tile/entries/000.p").mkdir(parents=True)
-    for name in ("tile/0/000.p/10", "tile/entries/000.p/10"):
-        shutil.copy(other / name, testlog.folder / name)
-    testlog.put(15)
-    testlog.log.sequence(NOW)  # with neither checkpoint at hand nothing can tell
-    shutil.copy(other / "checkpoint", testlog.folder / "checkpoint")
-    with pytest.raises(LogForked, match="no head of size 20"):
-        testlog.log.sequence(NOW)
-
-
-def test_a_checkpoint_of_another_tree_signed_with_the_stolen_key_is_refused(testlog: TestLog) -> None:
-    testlog.put(10)
-    testlog.log.sequence(NOW)
-    forged = sign_checkpoint(Checkpoint(ORIGIN, 10, b"\x07" * 32), testlog.signer)
-    (testlog.folder / "checkpoint").write_text(forged)
-    with pytest.raises(LogForked, match="root"):
-        testlog.log.sequence(NOW)
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"rsj.example/log\n10\n", b"\n\n"])
-def test_a_checkpoint_that_is_none_is_refused(testlog: TestLog, content: bytes) -> None:
-    testlog.put(10)
-    testlog.log.sequence(NOW)
-    (testlog.folder / "checkpoint").write_bytes(content)
-    with pytest.raises(LogForked):
-        testlog.log.sequence(NOW)
-
-
-def test_a_checkpoint_by_another_key_or_of_another_log_is_refused(testlog: TestLog) -> None:
-    testlog.put(10)
-    checkpoint = testlog.log.sequence(NOW)
-    (testlog.folder / "checkpoint").write_text(sign_checkpoint(checkpoint, a_signer("thief")))
-    with pytest.raises(LogForked, match="no signature by"):
-        testlog.log.sequence(NOW)
-    other = Log(testlog.database, testlog.folder, testlog.signer, "other.example/log", testlog.shuffle)
-    with pytest.raises(LogForked, match="named"):
-        other.sequence(NOW)
-
-
-@pytest.mark.parametrize("name", ["tile/0/001.p/44", "tile/entries/001.p/44", "tile/1/000.p/1"])
-def test_a_changed_tile_at_the_border_stops_the_next_run(testlog: TestLog, name: str) -> None:
-    testlog.put(300)
-    testlog.log.sequence(NOW)
-    tile = bytearray((testlog.folder / name).read_bytes())
-    tile[-1] ^= 1
-    (testlog.folder / name).write_bytes(tile)
-    testlog.put(1)
-    with pytest.raises(LogDamaged):
-        testlog.log.sequence(NOW)
-
-
-def test_a_lost_folder_stops_the_next_run(testlog: TestLog) -> None:
-    testlog.put(10)
-    testlog.log.sequence(NOW)
-    shutil.rmtree(testlog.folder)
-    testlog.put(1)
-    with pytest.raises(LogDamaged, match="missing"):
-        testlog.log.sequence(NOW)
-
-
-def test_a_leaf_changed_in_the_database_is_found(testlog: TestLog) -> None:
-    testlog.put(300)
-    testlog.log.sequence(NOW)
-    with testlog.database.transaction() as session:
-        drop_triggers(session.connection())
-        session.execute(text("UPDATE log_leaf SET leaf = :leaf WHERE id = 17"), {"leaf": b"another"})
-    assert verify_log(testlog.folder, testlog.signer.public_key, ORIGIN).size == 300
-    with pytest.raises(LogDamaged, match="database has other leaves"):
-        testlog.reader.verify(testlog.signer.public_key, ORIGIN)
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE log_leaf SET leaf = x'00' WHERE id = 1",
-        "UPDATE log_leaf SET position = 5 WHERE id = 1",
-        "UPDATE log_leaf SET position = NULL WHERE id = 1",
-        "DELETE FROM log_leaf WHERE id = 1",
-        "UPDATE log_head SET size = 9",
-        "DELETE FROM log_head",
-        "INSERT INTO log_head (number, origin, size, root, committed_at) VALUES (2, 'x', 1, x'00', '2026-01-01')",
-    ],
-)
-def test_the_database_lets_nobody_edit_the_log(testlog: TestLog, statement: str) -> None:
-    testlog.put(2)
-    testlog.log.sequence(NOW)
-    with pytest.raises(IntegrityError), testlog.database.transaction() as session:
-        session.execute(text(statement))
-    testlog.check()
-
-
 def test_a_key_that_cannot_sign_notes_is_refused(testlog: TestLog) -> None:
     wrong = a_signer()
     object.__setattr__(wrong, "algorithm", Algorithm.P256)
@@ -467,7 +308,3 @@ def test_there_is_no_checkpoint_before_the_first_run(testlog: TestLog) -> None:
     testlog.log.sequence(NOW)
     assert testlog.log.checkpoint().startswith(f"{ORIGIN}\n0\n")
     assert entries(testlog.folder, 0) == []
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
