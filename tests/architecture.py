@@ -31,14 +31,22 @@ CREDENTIAL_MAY_IMPORT = {"credential", "cbor2", "cryptography"}
 IMPURE = {"os", "pathlib", "random", "secrets", "shutil", "socket", "sqlite3", "subprocess", "tempfile", "time"}
 SIGNING_SIDE = ("keys", "press.cms", "press.press", "press.tail")
 
+# A document, one signature of it, what it carries, and what came after it was signed.
+PDF_READERS = (
+    "verifier/document.py",
+    "verifier/signature.py",
+    "verifier/carried.py",
+    "verifier/revisions.py",
+    "verifier/updates.py",
+)
 HOMES: Mapping[str, tuple[str, ...]] = {
     "alembic": ("registry/",),
     "fontTools": ("press/",),
     "openpyxl": ("intake/",),
     "pikepdf": ("press/",),
     "pydantic_settings": ("service/settings.py",),
-    "pyhanko": ("verifier/document.py", "verifier/updates.py"),  # a document, and what was changed in it since
-    "pyhanko_certvalidator": ("verifier/document.py", "verifier/updates.py"),
+    "pyhanko": PDF_READERS,
+    "pyhanko_certvalidator": PDF_READERS,
     "pypdfium2": ("press/look.py",),
     "python_calamine": ("intake/",),
     "qrcode": ("press/symbol.py",),

@@ -113,12 +113,17 @@ class DocumentReport:
     findings: tuple[Finding, ...] = ()
 
 
+def failed(name: str, detail: str) -> Finding:
+    """Make the finding of a rule that did not hold."""
+    return Finding(name, passed=False, detail=detail[:MAX_DETAIL])
+
+
 def unreadable(reason: str) -> DocumentReport:
     """Make the report of a document that could not be read within the limits."""
     return DocumentReport(
         Integrity.UNREADABLE,
         sub_indication="FORMAT_FAILURE",
-        findings=(Finding("readable", passed=False, detail=reason[:MAX_DETAIL]),),
+        findings=(failed("readable", reason),),
     )
 
 

@@ -14,8 +14,7 @@ from xml.etree import ElementTree as ET
 from asn1crypto import parser
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
-from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, RawPdfPath
-from pyhanko.pdf_utils.xref import XRefSectionType
+from pyhanko.pdf_utils.reader import HistoricalResolver, RawPdfPath
 from pyhanko.sign.diff_analysis import (
     DSSCompareRule,
     FormUpdatingRule,
@@ -30,8 +29,6 @@ from pyhanko.sign.diff_analysis import (
 from pyhanko.sign.diff_analysis.commons import compare_dicts, safe_whitelist
 from pyhanko.sign.diff_analysis.form_rules_api import FieldComparisonContext, FieldMDPRule, FormUpdate
 from pyhanko.sign.diff_analysis.rules_api import Context, QualifiedWhitelistRule, ReferenceUpdate, WhitelistRule
-
-from verifier.signed_range import has_only_line_ends
 
 MAX_METADATA_BYTES = 1024 * 1024
 MAX_INFO_TEXT = 512  # bytes of a producer or a date in /Info
@@ -81,20 +78,8 @@ _PLAIN_FIELD_KEYS = frozenset({"/MK", "/DA", "/Q", "/Border", "/BS", "/H", "/NM"
 _VRI_KEYS = frozenset({"/Type", "/Cert", "/CRL", "/OCSP", "/TU", "/TS"})
 _METADATA_STREAM_KEYS = frozenset({"/Length", "/Filter", "/DecodeParms", "/Type", "/Subtype"})
 _DSS_STREAM_KEYS = frozenset({"/Length", "/Filter", "/DecodeParms", "/Type"})
-_TRAILER_KEYS = frozenset(
-    {"/Size", "/Prev", "/Root", "/Info", "/ID", "/Type", "/W", "/Index", "/Length", "/Filter", "/DecodeParms"}
-)
 _VERSION = re.compile(r"/[12]\.\d")
 _DEVELOPER_PREFIX = re.compile(r"/[A-Za-z0-9_]{1,32}")
-
-_SPACE = re.compile(rb"[\0\t\n\f\r ]*+")
-_TABLE = re.compile(
-    rb"xref[ \r\n]++(?:\d{1,10} \d{1,10}[ \r\n]++(?:\d{10} \d{5} [nf][ \r\n]{2})*+)++trailer[\0\t\n\f\r ]*+(?=<<)"
-)
-# Some programs put their name in one comment line before ``startxref``; it is not part of what is shown.
-_REVISION_END = re.compile(
-    rb"[\0\t\n\f\r ]*+(?:%(?!%EOF)[\x20-\x7e]{0,80}[\r\n]++)?startxref[ \t\r\n]++(\d{1,12})[ \t]*+[\r\n]++%%EOF[\r\n]*+"
-)
 
 
 class CatalogRule(QualifiedWhitelistRule):
@@ -369,69 +354,3 @@ class UpdatePolicy(StandardDiffPolicy):
             ignore_orphaned_objects=False,
             ignore_identical_objects=True,
         )
-
-
-def check_update_bytes(document: bytes, reader: PdfFileReader, signed_revision: int, signed_end: int) -> None:
-    """Check that every byte behind the signed revision belongs to a revision that was compared.
-
-    The comparison sees what cross-reference tables name. What they do not name
-    (objects between objects, comments, an update without a table) is found by
-    another program's repair, so nothing but white space may stand between the
-    objects of a later revision, its table, its trailer and its end.
-
-    Raises:
-        SuspiciousModification: there are other bytes, or a later revision's
-            table calls something current that stands in the signed part.
-    """
-    position = signed_end
-    for revision in range(signed_revision + 1, reader.xrefs.total_revisions):
-        position = _check_revision(document, reader, revision, position)
-    if not has_only_line_ends(document, position):
-        raise SuspiciousModification("bytes follow the end of the last revision")
-
-
-def _check_revision(document: bytes, reader: PdfFileReader, revision: int, start: int) -> int:
-    """Walk through the bytes of one revision; returns the offset behind it."""
-    info = reader.xrefs.get_xref_container_info(revision)
-    position = start
-    locations = reader.xrefs.get_xref_data(revision).standard_xrefs
-    for number, (generation, offset) in sorted(locations.items(), key=lambda item: item[1][1]):
-        if info.stream_ref is not None and number == info.stream_ref.idnum:
-            continue
-        _expect_space(document, position, offset)
-        _read_at(reader, generic.Reference(number, generation, reader), offset)
-        position = reader.stream.tell()
-    _expect_space(document, position, info.declared_startxref)
-    stream = reader.stream
-    stream.seek(_behind_space(document, info.declared_startxref))
-    if info.xref_section_type is XRefSectionType.STREAM:
-        assert info.stream_ref is not None  # noqa: S101 - a section of this type is a stream
-        trailer = _dictionary(_read_at(reader, info.stream_ref, stream.tell()))
-    else:
-        table = _TABLE.match(document, stream.tell())
-        if table is None:
-            raise SuspiciousModification("a cross-reference table holds other bytes than entries")
-        stream.seek(table.end())
-        trailer = generic.DictionaryObject.read_from_stream(stream, generic.TrailerReference(reader))  # type: ignore[no-untyped-call] # pyHanko leaves it untyped
-    if not trailer.keys() <= _TRAILER_KEYS:
-        raise SuspiciousModification("a later trailer holds unknown keys")
-    ending = _REVISION_END.match(document, stream.tell())
-    if ending is None or int(ending.group(1)) != info.declared_startxref:
-        raise SuspiciousModification("a later revision does not end with its own startxref and %%EOF")
-    return ending.end()
-
-
-def _read_at(reader: PdfFileReader, ref: generic.Reference, offset: int) -> object:
-    """Read the object at an offset; the stream then stands behind it and the white space that follows."""
-    value: object = reader._read_object(ref, offset, never_decrypt=True)  # noqa: SLF001 - the public way asks the table
-    return value
-
-
-def _behind_space(document: bytes, position: int) -> int:
-    match = _SPACE.match(document, position)
-    return match.end() if match else position
-
-
-def _expect_space(document: bytes, start: int, end: int) -> None:
-    if end < start or not _SPACE.fullmatch(document, start, end):
-        raise SuspiciousModification("bytes in a later revision belong to none of its objects")

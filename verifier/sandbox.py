@@ -1,0 +1,346 @@
+"""Read hostile documents in a process of their own, with limits on memory, time and size.
+
+One helper process imports everything once and then only forks: each document
+gets a child that lives for that document, has its own limits and cannot write
+files, start processes or see this process's memory, settings or secrets. What
+it answers is read as plain JSON with a size limit, since a hostile file may
+have taken the child over. A child that crashes, runs out of anything or
+answers nonsense makes its document ``unreadable``; a helper that cannot be
+started is our own fault and raises.
+
+What this does not do: the child runs under the same user and could read its
+files. Run the verifier's service in a container of its own.
+"""
+
+import base64
+import contextlib
+import json
+import logging
+import os
+import re
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from credential.errors import UnavailableError
+from press.look import extract_text, render
+from verifier.document import MAX_DOCUMENT_BYTES, examine
+from verifier.report import MAX_REPORT_BYTES, BadReport, DocumentReport, decode_report, encode_report, unreadable
+from verifier.symbol import read_symbols
+
+_START_SECONDS = 60.0  # importing everything on a busy machine
+_GRACE_SECONDS = 2.0  # that the answer of a child in its last second may take
+_LENGTH = struct.Struct(">Q")
+_MAX_REQUEST_BYTES = 2 * MAX_DOCUMENT_BYTES + 4 * 1024 * 1024
+_PAGE_DPI = 200
+_TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+_logger = logging.getLogger(__name__)
+
+
+class SandboxUnavailable(UnavailableError):
+    """The process that reads documents could not be started."""
+
+    code = "sandbox-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the process that reads documents did not start; see that memory and processes are left",
+            "读取文件的隔离进程未能启动,请检查内存与进程数",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one document may cost.
+
+    Attributes:
+        memory_bytes: address space beyond what the helper has after its imports.
+        cpu_seconds: whole seconds of processor time.
+        wall_seconds: whole seconds until the answer.
+    """
+
+    memory_bytes: int = 512 * 1024 * 1024
+    cpu_seconds: int = 10
+    wall_seconds: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the first page shows: untrusted text to compare with what was signed.
+
+    Attributes:
+        symbols: texts of its QR codes.
+        text: of the page, in drawing order.
+        is_readable: False when the page could not be drawn within the limits.
+    """
+
+    symbols: tuple[str, ...] = ()
+    text: str = ""
+    is_readable: bool = True
+
+
+class _ChildFailed(Exception):
+    """The child gave no usable answer; carries the type of what went wrong, never its text."""
+
+
+class Sandbox:
+    """Starts the helper at the first document, and again when it has gone; safe to share among threads."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._lock = threading.Lock()
+        self._helper: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the helper; it is started again when it is needed."""
+        with self._lock:
+            self._stop()
+
+    def examine(
+        self, document: bytes, *, anchors: Sequence[bytes], crls: Sequence[bytes], now: datetime
+    ) -> DocumentReport:
+        """Do what :func:`verifier.document.examine` does, within the limits.
+
+        Raises:
+            SandboxUnavailable: the helper does not start.
+        """
+        if len(document) > MAX_DOCUMENT_BYTES:
+            return unreadable(f"longer than {MAX_DOCUMENT_BYTES} bytes")
+        request = {
+            "task": "examine",
+            "document": _base64(document),
+            "anchors": [_base64(anchor) for anchor in anchors],
+            "crls": [_base64(crl) for crl in crls],
+            "now": now.isoformat(),
+        }
+        try:
+            return decode_report(self._ask(request))
+        except _ChildFailed as error:
+            return unreadable(f"the examination ended without an answer: {error}")
+        except BadReport:
+            return unreadable("the examination ended without an answer")
+
+    def look(self, document: bytes) -> Look:
+        """Draw the first page and read its QR codes and its text, within the limits.
+
+        Raises:
+            SandboxUnavailable: the helper does not start.
+        """
+        if len(document) > MAX_DOCUMENT_BYTES:
+            return Look(is_readable=False)
+        try:
+            return _decode_look(self._ask({"task": "look", "document": _base64(document)}))
+        except (_ChildFailed, BadReport):
+            return Look(is_readable=False)
+
+    def _ask(self, request: Mapping[str, Any]) -> bytes:
+        """Send one request to a child of its own; gives the answer, whatever it is."""
+        here, there = socket.socketpair()
+        with here:
+            with there:
+                self._hand_over(there)
+            here.settimeout(self._limits.wall_seconds + _GRACE_SECONDS)
+            message = json.dumps({**request, "limits": self._limits_object()}).encode()
+            try:
+                here.sendall(_LENGTH.pack(len(message)) + message)
+                answer = _read_to_end(here, MAX_REPORT_BYTES)
+            except OSError as error:  # the child is gone, or the time is up
+                raise _ChildFailed(type(error).__name__) from error
+        _raise_failure(answer)
+        return answer
+
+    def _limits_object(self) -> list[int]:
+        return [self._limits.memory_bytes, self._limits.cpu_seconds, self._limits.wall_seconds]
+
+    def _hand_over(self, connection: socket.socket) -> None:
+        """Give the helper one end of a connection, starting the helper where it is gone."""
+        with self._lock:
+            for _ in range(2):
+                control = self._control or self._start()
+                try:
+                    socket.send_fds(control, [b"\0"], [connection.fileno()])
+                except OSError:
+                    self._stop()
+                else:
+                    return
+        raise SandboxUnavailable
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        paths = [str(Path(entry).resolve()) for entry in sys.path]
+        with theirs:
+            try:
+                self._helper = subprocess.Popen(  # noqa: S603 - our own module
+                    [sys.executable, "-m", "verifier.sandbox", str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    env={"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},  # no secrets
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            except OSError as error:
+                ours.close()
+                raise SandboxUnavailable from error
+        self._control = ours
+        ours.settimeout(_START_SECONDS)
+        try:
+            is_ready = ours.recv(1) == b"\1"
+        except OSError:
+            is_ready = False
+        if not is_ready:
+            self._stop()
+            raise SandboxUnavailable
+        return ours
+
+    def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._helper is not None:
+            self._helper.kill()
+            self._helper.wait()
+            self._helper = None
+
+
+def _read_to_end(connection: socket.socket, limit: int) -> bytes:
+    """Read until the other side closes, at most ``limit`` bytes and one."""
+    parts: list[bytes] = []
+    length = 0
+    while length <= limit and (part := connection.recv(1 << 16)):
+        parts.append(part)
+        length += len(part)
+    return b"".join(parts)
+
+
+def _raise_failure(answer: bytes) -> None:
+    """Raise when the child says that it failed; log the type alone."""
+    try:
+        failed = json.loads(answer).get("failed")
+    except (ValueError, AttributeError, RecursionError):
+        return  # the caller's decoder says what is wrong
+    if failed is not None:
+        kind = failed if isinstance(failed, str) and _TYPE_NAME.fullmatch(failed) else "BadReport"
+        _logger.warning("a document could not be read: %s", kind)
+        raise _ChildFailed(kind)
+
+
+def _decode_look(answer: bytes) -> Look:
+    try:
+        value = json.loads(answer)
+        symbols, text = tuple(value["symbols"]), value["text"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BadReport from error
+    if not all(isinstance(part, str) for part in (*symbols, text)):
+        raise BadReport
+    return Look(symbols, text)
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+# From here on: what runs in the helper and its children.
+
+
+def _examine_task(request: Mapping[str, Any]) -> bytes:
+    report = examine(
+        base64.b64decode(request["document"]),
+        anchors=[base64.b64decode(anchor) for anchor in request["anchors"]],
+        crls=[base64.b64decode(crl) for crl in request["crls"]],
+        now=datetime.fromisoformat(request["now"]),
+    )
+    return encode_report(report)
+
+
+def _look_task(request: Mapping[str, Any]) -> bytes:
+    document = base64.b64decode(request["document"])
+    symbols = read_symbols(render(document, _PAGE_DPI))
+    return json.dumps({"symbols": symbols, "text": extract_text(document)}).encode()
+
+
+_TASKS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {"examine": _examine_task, "look": _look_task}
+
+
+def answer_request(message: bytes) -> bytes:
+    """Do one task and give its answer; whatever goes wrong becomes an answer too."""
+    try:
+        request = json.loads(message)
+        return _TASKS[request["task"]](request)
+    except Exception as error:  # noqa: BLE001 - a hostile file can raise anything; only the type is told
+        return json.dumps({"failed": type(error).__name__}).encode()
+
+
+def limit_process(memory_bytes: int, cpu_seconds: int, wall_seconds: int) -> None:
+    """Limit this process for good: memory beyond what it has, time, and everything else to nothing."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    space = pages * resource.getpagesize() + memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(wall_seconds)
+
+
+def answer_connection(connection: socket.socket) -> None:
+    """Read one request, answer it and hang up: the life of a child."""
+    length = _LENGTH.unpack(_read_exactly(connection, _LENGTH.size))[0]
+    if length > _MAX_REQUEST_BYTES:
+        return
+    message = _read_exactly(connection, length)
+    limit_process(*json.loads(message)["limits"])
+    answer = answer_request(message)
+    with contextlib.suppress(OSError):
+        connection.sendall(answer)
+
+
+def _read_exactly(connection: socket.socket, length: int) -> bytes:
+    message = bytearray()
+    while len(message) < length:
+        part = connection.recv(min(1 << 20, length - len(message)))
+        if not part:
+            raise EOFError
+        message += part
+    return bytes(message)
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a child for every connection that is handed over, until the other side hangs up."""
+    logging.disable(logging.CRITICAL)  # pyHanko logs what documents hold
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
+    control.sendall(b"\1")
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if not message:
+            return
+        connection = socket.socket(fileno=descriptors[0])
+        if os.fork() == 0:
+            try:
+                control.close()
+                answer_connection(connection)
+            finally:
+                os._exit(0)
+        connection.close()
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
