@@ -170,7 +170,7 @@ class FontLibrary:
         cache_folder: made if missing; may be deleted at any time.
 
     Raises:
-        MissingFont: ``SHA256SUMS`` lacks one of the faces.
+        MissingFont: ``SHA256SUMS`` is not there, or lacks one of the faces.
     """
 
     def __init__(self, fonts_folder: Path, cache_folder: Path) -> None:
@@ -179,7 +179,10 @@ class FontLibrary:
         self._faces: dict[str, Face] = {}
         self._files: dict[str, Path] = {}
         self._chains: dict[tuple[str, ...], FontChain] = {}
-        lines = (fonts_folder / _DIGESTS_FILE).read_text("utf-8").splitlines()
+        try:
+            lines = (fonts_folder / _DIGESTS_FILE).read_text("utf-8").splitlines()
+        except FileNotFoundError as error:
+            raise MissingFont(_DIGESTS_FILE, sorted(FACES)) from error
         by_file = {file.lstrip("*"): digest for digest, file in (line.split() for line in lines if line.strip())}
         for file in FACES.values():
             if file not in by_file:

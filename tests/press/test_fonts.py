@@ -349,6 +349,8 @@ def test_a_missing_font_is_refused(small_fonts: Path, tmp_path: Path) -> None:
             library.chain(*names)
     with pytest.raises(MissingFont):
         library.file("papyrus")
+    with pytest.raises(MissingFont, match="SHA256SUMS"):
+        FontLibrary(tmp_path, tmp_path / "cache")
     (small_fonts / "SHA256SUMS").write_text("")
     with pytest.raises(MissingFont):
         FontLibrary(small_fonts, tmp_path / "cache")
