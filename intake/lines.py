@@ -23,11 +23,13 @@ class Lines:
     Attributes:
         numbers: row numbers of the data rows, from 1.
         rows: their cells, all of one length.
+        findings: by position in ``rows``, about the whole row.
         notes: row number, column (None: whole row) and finding for everything else.
     """
 
     numbers: list[int] = field(default_factory=list)
     rows: list[list[Cell]] = field(default_factory=list)
+    findings: dict[int, Finding] = field(default_factory=dict)
     notes: list[tuple[int, int | None, Finding]] = field(default_factory=list)
 
 
@@ -50,17 +52,21 @@ def sort_lines(table: Table, header: Header, schema: RecordSchema) -> Lines:
     titles = {fold_heading(text) for text in header.printed.values()}
     as_typed = {cell for cell in table.rows[header.row - 1] if not _is_empty(cell)}
     for number, row in enumerate(table.rows[header.row :], header.row + 1):
+        stray = None
         if len(row) != width:
-            row = _fit(row, width, number, lines)  # noqa: PLW2901 - from here on the row has the header's width
-        if not any(row):
+            stray = _beyond(row, width, is_text=not table.sheet)
+            row = [*row[:width], *[""] * (width - len(row))]  # noqa: PLW2901 - has the header's width from here on
+        if stray is None and not any(row):
             continue
         if not any(row[column] for column in identity) or row[identity[0]] in as_typed:
             finding = _not_data(row, titles, identity)
             if finding is not None:
                 lines.notes.append((number, None, finding))
                 continue
-            if _is_blank(row):
+            if stray is None and _is_blank(row):
                 continue
+        if stray is not None:
+            lines.findings[len(lines.rows)] = stray
         lines.numbers.append(number)
         lines.rows.append(row)
     return lines
@@ -88,19 +94,23 @@ def heading_notes(table: Table, header: Header) -> list[tuple[int, int | None, F
     return notes
 
 
-def _fit(row: list[Cell], width: int, number: int, lines: Lines) -> list[Cell]:
-    """Pad a short row; report what stands beyond the last heading."""
-    if len(row) < width:
-        return [*row, *[""] * (width - len(row))]
-    beyond = next((column for column in range(width, len(row)) if not _is_empty(row[column])), None)
-    if beyond is not None:
-        finding = error(
+def _beyond(row: list[Cell], width: int, *, is_text: bool) -> Finding | None:
+    """Say what stands beyond the last heading: in a text file it means that the columns are shifted."""
+    column = next((column for column in range(width, len(row)) if not _is_empty(row[column])), None)
+    if column is None:
+        return None
+    where, shown = column_letter(column), str(row[column])[:20]
+    if is_text:
+        return error(
             "cell-beyond-table",
-            f"表头最后一列之后还有内容“{str(row[beyond])[:20]}”, 各列可能已错位; 请删除或补表头",
-            f"{str(row[beyond])[:20]!r} stands beyond the last heading, the columns may be shifted; remove it",
+            f"表头最后一列之后的 {where} 列还有内容“{shown}”, 各列可能已错位; 请检查分隔符和引号",
+            f"{shown!r} in column {where} is beyond the last heading, so the columns may be shifted; check the quotes",
         )
-        lines.notes.append((number, beyond, finding))
-    return row[:width]
+    return warning(
+        "cell-not-read",
+        f"表头最后一列之后的 {where} 列还有内容“{shown}”, 不会被读取",
+        f"{shown!r} in column {where} is beyond the last heading and is not read",
+    )
 
 
 def _not_data(row: list[Cell], titles: set[str], identity: list[int]) -> Finding | None:

@@ -88,6 +88,8 @@ class _RowCheck:
         self._columns: Sequence[Sequence[Cell]] = list(zip(*lines.rows, strict=True))
         self._count = len(lines.rows)
         self._rows = CheckedRows(list(lines.numbers), {}, [""] * self._count, self._titles)
+        for position, finding in lines.findings.items():
+            self._rows.add(position, "", finding)
 
     def run(self) -> CheckedRows:
         for one in self._schema.fields:

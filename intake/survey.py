@@ -56,13 +56,15 @@ def survey_sheet(file: str, part: bytes, string_bytes: Sequence[int]) -> Survey:
         TooManyRows, FileTooLarge: beyond the limits above.
         NotAWorkbook: not well-formed, where it had to be parsed.
     """
+    # The searches know attributes in double quotes only, as every program writes them.
     longest = max(string_bytes, default=0)
     is_plain = (
         _FAR_CELL.search(part) is None
         and _FORMULA.search(part) is None
         and b"hidden" not in part
         and b't="e"' not in part
-        and b'ht="0"' not in part
+        and b'ht="0' not in part
+        and b"'" not in part
         and _PREFIXED.search(part) is None
         and longest * part.count(b"<c ") <= MAX_TEXT_BYTES
     )

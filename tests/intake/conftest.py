@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped] # it has no types
 
 from credential.schema import PhotoNeed, RecordSchema
 from tests.intake.samples import Row, full_schema

@@ -3,7 +3,7 @@
 import random
 import tomllib
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
+from credential.errors import InputError
 from credential.schema import RecordSchema, parse_schema
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "templates/certificate/professional-title"
@@ -80,6 +81,15 @@ def exchange_row(sequence: int = 1, **changes: Any) -> dict[str, Any]:
 def full_schema() -> RecordSchema:
     record = tomllib.loads((TEMPLATE / "record.toml").read_text(encoding="utf-8"))
     return parse_schema(record, tomllib.loads((TEMPLATE / "titles.toml").read_text(encoding="utf-8")))
+
+
+def refusal_of(call: Callable[[], object]) -> InputError | None:
+    """The input error that a call ends in; any other exception goes through."""
+    try:
+        call()
+    except InputError as error:
+        return error
+    return None
 
 
 def sheet_of(rows: Sequence[Row]) -> list[list[Any]]:

@@ -22,6 +22,7 @@ from tests.intake.samples import (
     id_number,
     jpeg_bytes,
     portrait,
+    refusal_of,
     review_row,
     sheet_of,
 )
@@ -331,13 +332,8 @@ def test_any_bytes_give_records_or_an_input_error(
 ) -> None:
     file = tmp_path / f"any{ending}"
     file.write_bytes(content)
-    try:
-        result = read_records(file, schema, photos=None, today=TODAY)
-    except InputError as error:
-        assert error.zh
-        assert str(error)
-    else:
-        assert result.row_count >= len(result.records)
+    refusal = refusal_of(lambda: read_records(file, schema, photos=None, today=TODAY))
+    assert refusal is None or (refusal.zh and refusal.en and refusal.code != InputError.code)
 
 
 CELLS = st.one_of(
@@ -380,10 +376,8 @@ def test_a_workbook_with_changed_bytes_gives_records_or_an_input_error(
     for at in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
         content[at] = data.draw(st.integers(0, 255))
     file.write_bytes(bytes(content[: data.draw(st.integers(1, len(content)))]))
-    try:
-        read_records(file, schema, photos=None, today=TODAY)
-    except InputError as error:
-        assert error.code != InputError.code
+    refusal = refusal_of(lambda: read_records(file, schema, photos=None, today=TODAY))
+    assert refusal is None or refusal.code != InputError.code
 
 
 def test_an_unknown_rule_in_the_schema_is_a_configuration_error(

@@ -21,7 +21,7 @@ from intake.errors import (
     WrongExtension,
 )
 from intake.workbook import OLE2_START, Workbook
-from tests.intake.samples import TODAY, review_row, rezip, sheet_of
+from tests.intake.samples import TODAY, refusal_of, review_row, rezip, sheet_of
 
 SHEET = "xl/worksheets/sheet1.xml"
 Make = Callable[..., Path]
@@ -48,7 +48,7 @@ def test_a_plain_workbook_is_read(good: Path, schema: RecordSchema) -> None:
 def test_an_empty_file_is_refused(tmp_path: Path, schema: RecordSchema) -> None:
     file = tmp_path / "空.xlsx"
     file.write_bytes(b"")
-    with pytest.raises(EmptyFile, match="空.xlsx"):
+    with pytest.raises(EmptyFile, match=r"空\.xlsx"):
         read(file, schema)
 
 
@@ -262,7 +262,6 @@ def test_any_change_inside_the_xml_gives_records_or_an_input_error(
         at = data.draw(st.integers(0, len(content) - 1))
         patch = data.draw(st.binary(max_size=4) | st.sampled_from([b"<", b">", b'"', b"</c>", b"-1", b"99999999999"]))
         content[at : at + data.draw(st.integers(0, 4))] = patch
-    try:
-        read(rezip(file, {name: bytes(content)}), schema)
-    except InputError as error:
-        assert error.zh
+    rezip(file, {name: bytes(content)})
+    refusal = refusal_of(lambda: read(file, schema))
+    assert refusal is None or refusal.zh
