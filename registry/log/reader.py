@@ -13,9 +13,18 @@ from credential.merkle import BadProof, Frontier, Range, inclusion_ranges, leaf_
 from credential.note import Checkpoint, format_proof, open_checkpoint, parse_checkpoint, parse_note
 from registry.columns import table_of
 from registry.database import Database
-from registry.log.sequencer import CHECKPOINT
 from registry.log.tables import LogLeafRow
-from registry.log.tiles import HEIGHT, WIDTH, LogDamaged, TileFolder, hash_row, pack_entries, tile_name, unpack_entries
+from registry.log.tiles import (
+    HEIGHT,
+    WIDTH,
+    LogDamaged,
+    NoCheckpoint,
+    TileFolder,
+    hash_row,
+    pack_entries,
+    tile_name,
+    unpack_entries,
+)
 
 _LEAVES = table_of(LogLeafRow)
 _IDS_AT_ONCE = 500
@@ -56,7 +65,8 @@ class LogReader:
 
         Raises:
             NotLogged: a leaf is not yet under a published checkpoint.
-            LogDamaged: no checkpoint, or the tiles do not lead to its root.
+            NoCheckpoint: none was published.
+            LogDamaged: the tiles do not lead to its root.
         """
         note, checkpoint = self._newest()
         found = self._positions(leaf_ids)
@@ -79,9 +89,10 @@ class LogReader:
 
     def is_logged(self, leaf_ids: Sequence[int]) -> bool:
         """Whether every one of the leaves is under the newest published checkpoint."""
-        if not (self._folder / CHECKPOINT).is_file():
+        try:
+            size = self._newest()[1].size
+        except NoCheckpoint:
             return not leaf_ids
-        size = self._newest()[1].size
         found = self._positions(leaf_ids)
         return all(found.get(leaf_id, (size, b""))[0] < size for leaf_id in leaf_ids)
 
@@ -89,9 +100,9 @@ class LogReader:
         """Read the newest published checkpoint, a signed note.
 
         Raises:
-            LogDamaged: there is none yet.
+            NoCheckpoint: there is none yet.
         """
-        return _read_checkpoint(self._folder)
+        return self._tiles.checkpoint()
 
     def verify(self, public_key: bytes, origin: str) -> Checkpoint:
         """Check the whole log, files and database; as :func:`verify_log`, leaf by leaf."""
@@ -155,12 +166,13 @@ def verify_log(folder: Path, public_key: bytes, origin: str, leaves: Iterable[by
             checkpoint; None compares the files only.
 
     Raises:
+        NoCheckpoint: none was published.
         LogDamaged: a byte of an entry, tile or root is not what it should be.
         BadNote: the checkpoint is not signed by the key.
         BadCheckpoint: it is of another log.
     """
-    checkpoint = open_checkpoint(_read_checkpoint(folder), public_key, origin)
     tiles = TileFolder(folder)
+    checkpoint = open_checkpoint(tiles.checkpoint(), public_key, origin)
     expected = None if leaves is None else iter(leaves)
     frontier = Frontier()
     rows: list[list[bytes]] = [[]]
@@ -221,15 +233,6 @@ def _check_partials(tiles: TileFolder, level: int | None, index: int, parts: Seq
 def _placed_leaves(session: Session) -> Iterator[bytes]:
     statement = select(_LEAVES.c.leaf).where(_LEAVES.c.position.is_not(None)).order_by(_LEAVES.c.position)
     yield from session.execute(statement.execution_options(yield_per=WIDTH)).scalars()
-
-
-def _read_checkpoint(folder: Path) -> str:
-    try:
-        return (folder / CHECKPOINT).read_text("utf-8")
-    except FileNotFoundError as error:
-        raise LogDamaged("no checkpoint was published yet", "尚未发布检查点") from error
-    except UnicodeDecodeError as error:
-        raise LogDamaged("the checkpoint is not UTF-8", "检查点不是 UTF-8 文本") from error
 
 
 def _split_hashes(tile: bytes) -> list[bytes]:

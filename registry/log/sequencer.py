@@ -33,9 +33,8 @@ from registry.columns import table_of
 from registry.database import Database
 from registry.log.files import replace_durably
 from registry.log.tables import LogHeadRow, LogLeafRow
-from registry.log.tiles import Edge, LogDamaged, TileFolder
+from registry.log.tiles import CHECKPOINT, Edge, LogDamaged, TileFolder
 
-CHECKPOINT = "checkpoint"
 MAX_RUN = 20_000
 """Leaves in one run; bounds memory and the time that one checkpoint waits."""
 
@@ -135,12 +134,9 @@ class Log:
         """Read the newest published checkpoint, a signed note.
 
         Raises:
-            LogDamaged: there is none yet.
+            NoCheckpoint: there is none yet.
         """
-        try:
-            return self._published[0].read_text("utf-8")
-        except FileNotFoundError as error:
-            raise LogDamaged("no checkpoint was published yet", "尚未发布检查点") from error
+        return self._tiles.checkpoint()
 
     # Step 1 and 2
 

@@ -14,16 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from credential.errors import ConfigError
+from credential.errors import UnavailableError
 from credential.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, node_hash
 from registry.log.files import replace_durably
 
+CHECKPOINT = "checkpoint"
 WIDTH = 256
 HEIGHT = 8  # levels of the tree in one tile
 MAX_ENTRY_BYTES = 0xFFFF
 
 
-class LogDamaged(ConfigError):
+class LogDamaged(UnavailableError):
     """The files of the log do not agree with its head, or one is missing."""
 
     code = "log-damaged"
@@ -33,6 +34,19 @@ class LogDamaged(ConfigError):
             f"the log is damaged: {what_en}; restore its folder from a copy, and do not issue before",
             f"日志已损坏:{what_zh};请从副本恢复日志目录,恢复前不得发证",
         )
+
+
+class NoCheckpoint(UnavailableError):
+    """The log has not published a checkpoint yet, or its folder is not the right one."""
+
+    code = "no-checkpoint"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"no checkpoint was published in {folder}; run the sequencer once",
+            f"{folder} 中尚无已发布的检查点;请先运行日志定序",
+        )
+        self.folder = folder
 
 
 def tile_name(level: int | None, index: int, width: int = WIDTH) -> str:
@@ -176,6 +190,20 @@ class TileFolder:
                 return (self.folder / name).read_bytes()
         name = tile_name(level, index, width)
         raise LogDamaged(f"{name} is missing", f"缺少 {name}")
+
+    def checkpoint(self) -> str:
+        """Read the newest published checkpoint, a signed note.
+
+        Raises:
+            NoCheckpoint: there is none.
+            LogDamaged: it is not text.
+        """
+        try:
+            return (self.folder / CHECKPOINT).read_text("utf-8")
+        except FileNotFoundError as error:
+            raise NoCheckpoint(self.folder) from error
+        except UnicodeDecodeError as error:
+            raise LogDamaged("the checkpoint is not UTF-8", "检查点不是 UTF-8 文本") from error
 
     def edge(self, size: int) -> Edge:
         """Read the right border of the tree of a size; a few files.

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlmodel import Session
 
-from credential.errors import InputError, RefusedError
+from credential.errors import RefusedError, UnavailableError
 from credential.leaves import status_list_leaf
 from credential.model import StatusValue
 from credential.ports import Signer
@@ -45,7 +45,7 @@ class StatusIsFinal(RefusedError):
         self.slot = slot
 
 
-class UnknownStatusList(InputError):
+class UnknownStatusList(UnavailableError):
     """There is no status list of this number, or it was never published."""
 
     code = "unknown-status-list"

@@ -1,6 +1,7 @@
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import cbor2
 import pytest
@@ -31,7 +32,9 @@ SALT = bytes(range(16))
 ONE, TWO = b"\x01" * 32, b"\x02" * 32
 NOON = datetime(2026, 6, 30, 12, 0, 0, tzinfo=UTC)
 URI = "https://rsj.example/status/1.cwt"
-CHANGE = StatusChange(URI, 77, State.REVOKED, StatusValue.INVALID, date(2026, 6, 29), NOON)
+CHANGE_AFTER_URI = (77, State.REVOKED, StatusValue.INVALID, date(2026, 6, 29), NOON)
+CHANGE = StatusChange(URI, *CHANGE_AFTER_URI)
+FORMATS = Path(__file__).resolve().parents[2] / "docs" / "formats-log.md"
 
 OPENINGS = [
     ("issue", issue_leaf(ONE, SALT), SALT, [ONE]),
@@ -61,11 +64,16 @@ def test_every_kind_has_an_opening_in_this_test() -> None:
     assert {opening[0] for opening in OPENINGS} == {kind.value for kind in LeafKind}
 
 
-def test_the_published_vectors_of_the_format_page_hold() -> None:
-    leaf = issue_leaf(ONE, SALT)
-    assert leaf.hex() == (
-        "83656973737565015820" + hashlib.sha256(b"yinzheng.log/v1/issue\0" + SALT + b"\x81\x58\x20" + ONE).hexdigest()
-    )
+def test_the_leaves_printed_in_the_format_page_are_these() -> None:
+    page = FORMATS.read_text("utf-8")
+    change = StatusChange("https://rsj.example/status/1", *CHANGE_AFTER_URI)
+    assert f"```\n{issue_leaf(ONE, SALT).hex()}\n```" in page
+    assert f"```\n{status_leaf(change, SALT).hex()}\n```" in page
+
+
+def test_the_format_page_has_a_line_for_every_kind() -> None:
+    page = FORMATS.read_text("utf-8")
+    assert all(f"| `{kind.value}` |" in page for kind in LeafKind)
 
 
 @given(st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=16))

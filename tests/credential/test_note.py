@@ -1,6 +1,7 @@
 import base64
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credential.leaves import issue_leaf
 from credential.merkle import inclusion_proof, leaf_hash, root_hash
 from credential.note import (
     MAX_NOTE_BYTES,
@@ -135,6 +137,18 @@ def test_proofs_have_the_lines_that_the_formats_library_of_transparency_dev_writ
     expected = f"c2sp.org/tlog-proof@v1\nindex 5\n{encoded[0]}\n{encoded[1]}\n\ntest checkpoint\n"
     assert format_proof(5, [one, two], "test checkpoint\n") == expected
     assert format_proof(0, [], "checkpoint\n") == "c2sp.org/tlog-proof@v1\nindex 0\n\ncheckpoint\n"
+
+
+def test_the_proof_printed_in_the_format_page_verifies_for_its_leaf() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "formats-log.md").read_text("utf-8")
+    blocks = [block.removeprefix("\n") for block in page.split("```")[1::2]]
+    proof = next(block for block in blocks if block.startswith("c2sp.org/tlog-proof@v1"))
+    checkpoint = next(block for block in blocks if block.startswith("rsj.example/log\n"))
+    name, key_id, key = _key_of(next(block for block in blocks if block.startswith("rsj.example/log+")))
+    leaf = issue_leaf(b"\x01" * 32, bytes(range(16)))
+    assert note_key_id(name, key) == key_id
+    assert verify_proof(proof, leaf, key, name) == open_checkpoint(checkpoint, key, name)
+    assert proof.endswith(f"\n\n{checkpoint}")
 
 
 # ---- notes ----------------------------------------------------------------------------------------------------
