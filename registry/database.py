@@ -132,6 +132,7 @@ class Database:
                 on its way succeeded is then not known.
         """
         with _translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+            session.connection()  # sends BEGIN now, and not with the first statement
             yield session
 
     @contextmanager
