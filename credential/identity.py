@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from operator import mul
 
 from credential.errors import InputError
 from credential.names import (
@@ -203,7 +204,7 @@ def check_id_number(text: str, *, today: date) -> IdNumber:
         bad = next(at for at, char in enumerate(number) if char not in ("0123456789X" if at == 17 else "0123456789"))
         raise IdNumberCharacters(bad + 1, number[bad])
     birth = _birth(number[6:14], today)
-    total = sum(weight * int(digit) for weight, digit in zip(_ID_WEIGHTS, number, strict=False))
+    total = sum(map(mul, _ID_WEIGHTS, map(int, number[:17])))
     if number[17] != _ID_CHECKS[total % 11]:
         raise IdNumberCheckDigit(number[17])
     return IdNumber(

@@ -36,6 +36,8 @@ _HAN_RANGES = (  # assigned ideographs of Unicode 15.1; Python's own tables are 
 )
 _HAN = "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _HAN_RANGES) + "]"
 _IS_HAN = re.compile(_HAN)
+# Nothing in these two blocks changes under normalisation; nearly every name is of them.
+_PLAIN_NAME = re.compile(f"[\u3400-\u4dbf\u4e00-\u9fff]{{1,{MAX_NAME_LENGTH}}}")
 _CHINESE_NAME = re.compile(f"{_HAN}+(?:{SEPARATOR}{_HAN}+)*")
 _STOP_IN_HAN = re.compile(f"(?<={_HAN})[{_FULL_STOPS}](?={_HAN})")
 _LATIN_MARKS = " '\u2019-.,\u00b7"  # stand between the letters of a foreign name
@@ -155,6 +157,8 @@ def check_name(text: str) -> FoldedName:
         NameMixesLatin: Latin letters beside Chinese characters.
         NameTooLong: more than 50 characters.
     """
+    if _PLAIN_NAME.fullmatch(text):
+        return FoldedName(text, ())
     stripped = text.strip()
     if not stripped:
         raise NameMissing

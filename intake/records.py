@@ -189,10 +189,10 @@ def _read_photos(
     rows: CheckedRows, schema: RecordSchema, file: Path | None, rule: PhotoRule | None, *, keep: bool
 ) -> tuple[dict[str, bytes], list[Finding]]:
     """Judge each person's photo once: cleaned bytes by ID number, and warnings about unused files."""
-    people = rows.values.get(key_of(schema, FieldKind.ID_NUMBER), [])
-    wanted = [at for at, person in enumerate(people) if person and not _has(rows, at, RowOutcome.SKIPPED)]
     if schema.photo is PhotoNeed.NONE:
         return {}, []
+    people = rows.values.get(key_of(schema, FieldKind.ID_NUMBER), [])
+    wanted = [at for at, person in enumerate(people) if person and not _has(rows, at, RowOutcome.SKIPPED)]
     if file is None:
         for position in wanted if schema.photo is PhotoNeed.REQUIRED else ():
             rows.add(position, "", _NO_ARCHIVE)

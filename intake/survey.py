@@ -63,7 +63,7 @@ def survey_sheet(file: str, part: bytes, string_bytes: Sequence[int]) -> Survey:
         and _FORMULA.search(part) is None
         and b"hidden" not in part
         and b't="e"' not in part
-        and b'ht="0' not in part
+        and b' ht="0' not in part
         and b"'" not in part
         and _PREFIXED.search(part) is None
         and longest * part.count(b"<c ") <= MAX_TEXT_BYTES
