@@ -29,7 +29,7 @@ from intake.errors import (
     UnreadableFile,
     WrongExtension,
 )
-from intake.findings import Finding, error
+from intake.findings import Finding, error, warning
 from intake.headings import Header, Headings
 from intake.lines import heading_notes, sort_lines
 from intake.photo_archive import PhotoArchive
@@ -194,7 +194,9 @@ def _read_photos(
     people = rows.values.get(key_of(schema, FieldKind.ID_NUMBER), [])
     wanted = [at for at, person in enumerate(people) if person and not _has(rows, at, RowOutcome.SKIPPED)]
     if file is None:
-        for position in wanted if schema.photo is PhotoNeed.REQUIRED else ():
+        if schema.photo is PhotoNeed.OPTIONAL:
+            return {}, [_NO_PHOTOS]
+        for position in wanted:
             rows.add(position, "", _NO_ARCHIVE)
         return {}, []
     kept: dict[str, bytes] = {}
@@ -204,6 +206,7 @@ def _read_photos(
         for position in wanted:
             person = people[position]
             if person not in named and schema.photo is PhotoNeed.OPTIONAL:
+                rows.add(position, "", _NO_PHOTO)
                 continue
             if person not in findings:
                 photo = archive.photo(person)
@@ -277,6 +280,18 @@ def _problem(sheet: str, row: int, place: tuple[str, str], finding: Finding) -> 
 
 
 _TYPES: Mapping[str, DocumentType] = {"": DocumentType.RESIDENT_ID, **{one.value: one for one in DocumentType}}
+_NO_PHOTOS = warning(
+    "no-photos",
+    "没有提供照片压缩包, 所有证书将按无照片版式制作; 如需照片, 请一并提交压缩包",
+    "no archive of photos was given, so every certificate gets the layout without one; send one along if photos "
+    "are wanted",
+)
+_NO_PHOTO = warning(
+    "no-photo",
+    "压缩包中没有此人的照片, 该证书将按无照片版式制作; 如需照片, 请补充后重新检查",
+    "the archive has no photo of this person, so the certificate gets the layout without one; add the photo and "
+    "check again if it is wanted",
+)
 _NO_ARCHIVE = error(
     "photo-missing",
     "本类证书需要照片, 但没有提供照片压缩包, 请一并提交",

@@ -24,8 +24,8 @@ def schema() -> RecordSchema:
 
 @pytest.fixture(scope="session")
 def photo_schema() -> RecordSchema:
-    """Professional titles as they are: with photos."""
-    return full_schema()
+    """Professional titles whose every row needs a photo."""
+    return replace(full_schema(), photo=PhotoNeed.REQUIRED)
 
 
 @pytest.fixture
