@@ -199,8 +199,7 @@ class Log:
         lost: IntegrityError | None = None
         try:
             with self._database.transaction() as session:
-                if self._next_position(session) <= size:
-                    self._place_waiting(session, size)
+                self._place_waiting(session, size)
         except IntegrityError as error:  # another sequencer gave the same positions first
             lost = error
         with self._database.reading() as session:
@@ -222,8 +221,9 @@ class Log:
 
     def _place_waiting(self, session: Session, size: int) -> None:
         waiting = select(_LEAVES.c.id).where(_LEAVES.c.position.is_(None)).order_by(_LEAVES.c.id).limit(MAX_RUN)
-        ids = list(session.execute(waiting).scalars())
-        if not ids:
+        # Locked in one order, so that on PostgreSQL a second sequencer waits here instead of blocking the first.
+        ids = list(session.execute(waiting.with_for_update()).scalars())
+        if not ids or self._next_position(session) > size:  # nothing waits, or what was placed comes first
             return
         lots = self._random(_SHUFFLE_BYTES * len(ids))
         order = sorted(range(len(ids)), key=lambda at: lots[at * _SHUFFLE_BYTES : (at + 1) * _SHUFFLE_BYTES])

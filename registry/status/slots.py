@@ -12,9 +12,11 @@ Two transactions that allocate at once wait for each other on the list's row.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from credential.errors import ConfigError
@@ -95,13 +97,18 @@ def _open_list(session: Session) -> tuple[int, int, bytearray]:
     columns = (_LISTS.c.number, _LISTS.c.allocated, _LISTS.c.taken)
     query = select(*columns).where(_LISTS.c.is_open).order_by(_LISTS.c.number).limit(1).with_for_update()
     row = session.execute(query).one_or_none()
-    if row is not None:
-        return row.number, row.allocated, bytearray(row.taken)
-    last = session.execute(select(_LISTS.c.number).order_by(_LISTS.c.number.desc()).limit(1)).scalar_one_or_none()
+    if row is None:
+        with suppress(IntegrityError), session.begin_nested():  # PostgreSQL: another may open it at this moment
+            _open_next(session)
+        row = session.execute(query).one()
+    return row.number, row.allocated, bytearray(row.taken)
+
+
+def _open_next(session: Session) -> None:
+    last = session.execute(select(func.max(_LISTS.c.number))).scalar_one()
     number = (last or 0) + 1
     session.execute(_LISTS.insert().values(number=number, is_open=True, allocated=0, taken=bytes(SLOTS // 8)))
     session.execute(_PUBLICATIONS.insert().values(list_number=number, change_number=0, published_change=-1))
-    return number, 0, bytearray(SLOTS // 8)
 
 
 def _draw(taken: bytearray, count: int, random_bytes: Callable[[int], bytes]) -> list[int]:
