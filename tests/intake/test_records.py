@@ -299,7 +299,7 @@ def test_a_photo_is_needed_where_the_schema_says_so(
     optional = replace(photo_schema, photo=PhotoNeed.OPTIONAL)
     relaxed = read_records(file, optional, photos=archive, today=TODAY)
     assert [record.photo for record in relaxed.records] == [good, None]
-    assert codes(relaxed) == [(3, "", "no-photo")]
+    assert [(one.row, one.outcome) for one in relaxed.problems if one.code == "no-photo"] == [(3, RowOutcome.WARNING)]
     bare = read_records(file, optional, photos=None, today=TODAY)
     assert [record.photo for record in bare.records] == [None, None]
     assert [(one.row, one.outcome) for one in bare.problems if one.code == "no-photos"] == [(0, RowOutcome.WARNING)]
