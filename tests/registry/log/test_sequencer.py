@@ -21,7 +21,7 @@ from credential.ports import Algorithm
 from registry.log import sequencer as sequencer_module
 from registry.log.outbox import put_leaves
 from registry.log.sequencer import Log
-from registry.log.tiles import NoCheckpoint, TileFolder
+from registry.log.tiles import Edge, NoCheckpoint, TileFolder
 
 from .conftest import NOW, ORIGIN, TestLog, a_signer, all_files, entries, make_log, some_leaves
 
