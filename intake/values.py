@@ -18,7 +18,7 @@ from intake.workbook import Cell
 EXACT_DIGITS = 15
 
 _ERROR_VALUES = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#GETTING_DATA"})
-_YEAR_BRACKETS = re.compile(r"[\[［【((〔]\s*(\d{4})\s*[\]］】))〕]")
+_YEAR_BRACKETS = re.compile(r"[(\[\uff08\uff3b\u3010\u3014]\s*(\d{4})\s*[)\]\uff09\uff3d\u3011\u3015]")
 _FULL_WIDTH = str.maketrans({0xFF01 + offset: 0x21 + offset for offset in range(94)})
 _DATE_NOTES: dict[str, tuple[str, str]] = {
     "date-serial": (

@@ -223,7 +223,7 @@ def test_a_truncated_photo_is_never_accepted(length: int) -> None:
     assert check_photo(content[: min(length, len(content) - 1)], LAX).content is None
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_change_of_bytes_gives_a_verdict_and_a_clean_picture(data: st.DataObject) -> None:
     stored = portrait().transpose(Image.Transpose.ROTATE_180)

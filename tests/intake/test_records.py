@@ -370,7 +370,7 @@ def schema_required(schema: RecordSchema) -> tuple[str, ...]:
     return next(shape.required for shape in schema.shapes if shape.name == "exchange")
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=70, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_workbook_with_changed_bytes_gives_records_or_an_input_error(
     make_xlsx: Callable[..., Path], schema: RecordSchema, data: st.DataObject

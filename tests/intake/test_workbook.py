@@ -250,7 +250,7 @@ def test_a_hidden_sheet_is_not_read_unless_named(good: Path, schema: RecordSchem
     assert len(read_records(file, schema, photos=None, today=TODAY, sheet="表").records) == 2
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_change_inside_the_xml_gives_records_or_an_input_error(
     make_xlsx: Make, schema: RecordSchema, data: st.DataObject
