@@ -202,7 +202,9 @@ def decode_qr_claims(payload: bytes) -> QrClaims:
     )
 
 
-def fit_qr_claims(claims: Claims, status_list: int, budget: int, signature_bytes: int) -> QrClaims:
+def fit_qr_claims(
+    claims: Claims, status_list: int, budget: int, signature_bytes: int, *, digest: bytes | None = None
+) -> QrClaims:
     """Choose what of a credential's claims the QR code says, cutting the name if need be.
 
     Args:
@@ -211,6 +213,7 @@ def fit_qr_claims(claims: Claims, status_list: int, budget: int, signature_bytes
         status_list: number of the status list that ``status_index`` is in.
         budget: bytes of the message that the symbol holds, from :func:`budget`.
         signature_bytes: from ``cose.signature_bytes``.
+        digest: of the encoded claims, where the caller has it; spares encoding them again.
 
     Raises:
         QrTooSmall: it does not fit even without a name.
@@ -228,7 +231,7 @@ def fit_qr_claims(claims: Claims, status_list: int, budget: int, signature_bytes
         status_list=status_list,
         status_index=claims.status_index,
         issued_at=claims.issued_at,
-        claims_digest=claims_digest(encode_claims(claims)),
+        claims_digest=digest or claims_digest(encode_claims(claims)),
     )
     needed = message_bytes(len(encode_qr_claims(whole)), signature_bytes)
     if needed <= budget:

@@ -168,6 +168,11 @@ def parse_schema(record: Mapping[str, Any], titles: Mapping[str, Any] | None) ->
         BadSchema: a key is missing or unknown, or a shape names an unknown field.
     """
     try:
+        _refuse_unknown(record, {"kind", "photo", "unique_by", "field", "shape"})
+        for one in record["field"]:
+            _refuse_unknown(one, {"key", "kind", "heading", "english", "aliases", "max_length", "choices"})
+        for one in record["shape"]:
+            _refuse_unknown(one, {"name", "marks", "required", "defaults", "rules"})
         fields = tuple(
             Field(
                 key=one["key"],
@@ -205,6 +210,11 @@ def parse_schema(record: Mapping[str, Any], titles: Mapping[str, Any] | None) ->
     for key in (*schema.unique_by, *(key for shape in shapes for key in (*shape.marks, *shape.required))):
         schema.field(key)
     return schema
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := sorted(table.keys() - known):
+        raise ValueError(f"unknown key {unknown[0]!r}")
 
 
 def _parse_titles(table: Mapping[str, Any]) -> TitleTable:

@@ -237,6 +237,11 @@ def test_what_does_not_fit_even_without_a_name_is_refused_with_the_cure(claims: 
         fit_qr_claims(claims, 7, 202, 64)
 
 
+def test_a_digest_at_hand_is_not_worked_out_again(claims: Claims) -> None:
+    digest = claims_digest(encode_claims(claims))
+    assert fit_qr_claims(claims, 7, 313, 64, digest=digest) == fit_qr_claims(claims, 7, 313, 64)
+
+
 def test_a_kind_without_title_level_and_date_needs_none(claims: Claims) -> None:
     fitted = fit_qr_claims(replace(claims, fields={"course": "安全培训"}), 0, 313, 64)
     assert (fitted.title, fitted.level, fitted.qualified_on) == ("", "", None)
