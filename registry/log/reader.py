@@ -1,18 +1,18 @@
 """Read the log: proofs for leaves, and the check of the whole log from its files."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlmodel import Session
 
 from credential.errors import RefusedError
 from credential.merkle import BadProof, Frontier, Range, inclusion_ranges, leaf_hash, node_hash, verify_inclusion
 from credential.note import Checkpoint, format_proof, open_checkpoint, parse_checkpoint, parse_note
 from registry.columns import table_of
 from registry.database import Database
+from registry.log.outbox import logged_leaves
 from registry.log.tables import LogLeafRow
 from registry.log.tiles import (
     HEIGHT,
@@ -107,7 +107,7 @@ class LogReader:
     def verify(self, public_key: bytes, origin: str) -> Checkpoint:
         """Check the whole log, files and database; as :func:`verify_log`, leaf by leaf."""
         with self._database.reading() as session:
-            return verify_log(self._folder, public_key, origin, _placed_leaves(session))
+            return verify_log(self._folder, public_key, origin, logged_leaves(session))
 
     def _newest(self) -> tuple[str, Checkpoint]:
         note = self.checkpoint()
@@ -228,11 +228,6 @@ def _check_partials(tiles: TileFolder, level: int | None, index: int, parts: Seq
     content = full.read_bytes() if full.is_file() else whole
     if content != whole if width == WIDTH else not content.startswith(whole):
         raise LogDamaged(f"{name} is not what its entries hash to", f"{name} 与条目不符")
-
-
-def _placed_leaves(session: Session) -> Iterator[bytes]:
-    statement = select(_LEAVES.c.leaf).where(_LEAVES.c.position.is_not(None)).order_by(_LEAVES.c.position)
-    yield from session.execute(statement.execution_options(yield_per=WIDTH)).scalars()
 
 
 def _split_hashes(tile: bytes) -> list[bytes]:
