@@ -193,6 +193,12 @@ def get_person(session: Session, person_id: str, *, issuer_id: str) -> Person:
     return Person(row.id, row.issuer_id, row.name)
 
 
+def list_persons(session: Session) -> list[Person]:
+    """Every person, by id."""
+    rows = session.exec(select(PersonRow).order_by(col(PersonRow.id)))
+    return [Person(row.id, row.issuer_id, row.name) for row in rows]
+
+
 def _add(session: Session, row: IssuerRow | PersonRow, what: str) -> None:
     try:
         with session.begin_nested():

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cbor2
-
+from credential.cbor import BadCbor, decode, encode
 from credential.errors import UnavailableError
 from credential.ports import Blobs
 from registry.vault import place
@@ -92,7 +91,7 @@ def item_place(kind: str, name: str, row_number: int) -> bytes:
 def build_pack(kind: str, name: str, items: Sequence[PackItem]) -> tuple[list[bytes], Pack]:
     """Lay out a pack; returns the parts to store under its name, and what was laid out."""
     rows = [[one.row_number, len(one.sealed), one.digest, one.whole_length, one.prefix_digest] for one in items]
-    index = cbor2.dumps([kind, rows], canonical=True)
+    index = encode([kind, rows])
     head = b"".join((MAGIC, len(index).to_bytes(_LENGTH_BYTES, "big"), index))
     parts = [head, *(one.sealed for one in items)]
     digest = hashlib.sha256()
@@ -119,9 +118,12 @@ def read_pack(blobs: Blobs, kind: str, name: str) -> tuple[Pack, bytes]:
     if size > MAX_INDEX_BYTES or len(index) != size:
         raise PackDamaged(name, "is cut within its index", "索引不完整")
     try:
-        found_kind, rows = cbor2.loads(index)
-        entries = tuple(_entries(start + size, rows))
-    except (cbor2.CBORDecodeError, TypeError, ValueError) as error:
+        match decode(index):
+            case [str(found_kind), [*rows]] if all(_is_row(row) for row in rows):
+                entries = tuple(_entries(start + size, rows))
+            case _:
+                raise PackDamaged(name, "has an index of another form", "索引格式不符")
+    except BadCbor as error:
         raise PackDamaged(name, "has an index that cannot be read", "索引无法读取") from error
     end = entries[-1].offset + entries[-1].length if entries else start + size
     if found_kind != kind or end != len(content):
@@ -129,9 +131,14 @@ def read_pack(blobs: Blobs, kind: str, name: str) -> tuple[Pack, bytes]:
     return Pack(kind, name, hashlib.sha256(content).digest(), len(content), entries), content
 
 
+def _is_row(row: Any) -> bool:
+    match row:
+        case [int(row_number), int(length), bytes(), int(whole_length), bytes()]:
+            return min(row_number, length, whole_length) >= 0
+    return False
+
+
 def _entries(start: int, rows: list[list[Any]]) -> Iterator[IndexEntry]:
     for row_number, length, digest, whole_length, prefix_digest in rows:
-        if length < 0:
-            raise ValueError(length)
         yield IndexEntry(row_number, start, length, digest, whole_length, prefix_digest)
         start += length

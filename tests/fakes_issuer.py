@@ -167,6 +167,7 @@ def build_house(
     folder: Path,
     *,
     is_new: bool = True,
+    database: Database | None = None,
     master_key: bytes = bytes(range(32)),
     press: FakePress | None = None,
     blobs: Blobs | None = None,
@@ -176,9 +177,11 @@ def build_house(
     """Put a house together, as ``service/`` does, in the order that operators read."""
     url = f"sqlite:///{folder}/registry.sqlite"
     clock = clock or Clock()
+    if database is not None:
+        is_new = False
     if is_new:
         migrate(url)
-    database = Database(url)
+    database = database or Database(url)
     if is_new:
         with database.transaction() as session:
             add_issuer(session, ISSUER, now=clock.now())

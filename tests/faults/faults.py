@@ -21,6 +21,7 @@ from credential.note import verify_proof
 from issuer.batch import approve, submit
 from registry.batches import progress
 from registry.credentials import find_by_batch
+from registry.database import Database
 from registry.history import verify_history
 from registry.log.reader import verify_log
 from registry.numbers import account_numbers
@@ -108,6 +109,13 @@ def copied(template: Path, folder: Path) -> House:
     """A house of its own in a copy of a folder."""
     shutil.copytree(template, folder)
     return build_house(folder, is_new=False)
+
+
+def restore(template: Path, folder: Path, database: Database) -> None:
+    """Put a folder back to what the template is, under a database that stays."""
+    database.close()
+    shutil.rmtree(folder)
+    shutil.copytree(template, folder)
 
 
 def leaf_kinds(house: House) -> dict[LeafKind, int]:

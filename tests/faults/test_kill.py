@@ -5,31 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy
-from sqlalchemy import Engine
 
 from tests.fakes_issuer import build_house
-from tests.faults.faults import Countdown, Killed, copied, expect_exactly_once, run_all, watched
+from tests.faults.faults import Countdown, Killed, copied, expect_exactly_once, restore, run_all, watched
 
 PROJECT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once() -> Iterator[None]:
-    """Let the many houses of these tests share what SQLAlchemy compiles, which is most of their time."""
-    cache: dict[Any, Any] = {}
-
-    def create_engine(*arguments: Any, **named: Any) -> Engine:
-        return sqlalchemy.create_engine(*arguments, **named).execution_options(compiled_cache=cache)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("registry.database.create_engine", create_engine)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -61,30 +44,28 @@ def test_the_places_are_all_the_kinds_there_are(places: list[str]) -> None:
 def test_killed_before_any_write_commit_sync_link_or_signature_nothing_is_lost_or_doubled(
     template: Path, places: list[str], tmp_path: Path
 ) -> None:
+    folder = tmp_path / "house"
+    database = copied(template, folder).database  # one for all, for it remembers what it has compiled
     for at in range(1, len(places) + 1):
-        folder = tmp_path / str(at)
-        first = copied(template, folder)
+        restore(template, folder, database)
         with pytest.raises(Killed), watched(Countdown(at)):
-            run_all(first)
-        first.database.close()
-        second = build_house(folder, is_new=False)
-        batch_id = run_all(second)
-        expect_exactly_once(second, batch_id, folder)
-        second.database.close()
+            run_all(build_house(folder, database=database))
+        database.close()
+        second = build_house(folder, database=database)
+        expect_exactly_once(second, run_all(second), folder)
 
 
 def test_killed_twice_on_the_way_it_still_ends_well(template: Path, places: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "house"
+    database = copied(template, folder).database
     for at in range(20, len(places), 11):
-        folder = tmp_path / str(at)
-        copied(template, folder).database.close()
+        restore(template, folder, database)
         for strike in (at, 6):
-            house = build_house(folder, is_new=False)
             with watched(Countdown(strike)), contextlib.suppress(Killed):
-                run_all(house)
-            house.database.close()
-        last = build_house(folder, is_new=False)
+                run_all(build_house(folder, database=database))
+            database.close()
+        last = build_house(folder, database=database)
         expect_exactly_once(last, run_all(last), folder)
-        last.database.close()
 
 
 @pytest.mark.parametrize("share", [0.35, 0.5, 0.65, 0.8, 0.95])
