@@ -1,0 +1,205 @@
+"""Work with batches: check, submit, approve, run, export; each step gives a view for people."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from credential.errors import RefusedError
+from credential.problem import Problem
+from intake.report import json_lines
+from issuer import batch as batches
+from press.template_file import load_template
+from registry.batches import Batch, get_batch, list_batches, progress, read_problems
+from registry.credentials import find_by_batch
+from registry.tables import BatchState
+from service.checking import CheckReport, check_rows
+from service.house import House
+from templates import certificate_folder
+
+
+class NothingToIssue(RefusedError):
+    """Every row of the file is refused or passed over."""
+
+    code = "nothing-to-issue"
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"no row of {file} may be issued; correct the rows listed and try again",
+            f"{file} 中没有可以出证的行; 请按清单改正后重试",
+        )
+        self.file = file
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """How a batch stands, for people and machines.
+
+    Attributes:
+        rows: rows in the batch; those refused at intake are not among them.
+        issued: sealed credentials.
+        to_issue: rows that have a number.
+        refused: rows that approval refused, a live certificate being there already.
+        is_new: False when the same content was submitted before.
+    """
+
+    id: int
+    issuer: str
+    state: str
+    maker: str
+    checker: str
+    submitted_at: str
+    approved_at: str
+    rows: int
+    to_issue: int
+    issued: int
+    refused: int
+    void: int
+    is_finished: bool
+    is_new: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        """The view as one JSON object."""
+        return asdict(self)
+
+
+def check(house: House, file: Path, *, photos: Path | None, issuer: str, template: str) -> CheckReport:
+    """Check a file as the issuer's own press would print it.
+
+    Raises:
+        UnknownIssuer: there is no such issuer.
+        InputError: the file or the archive as a whole is refused.
+    """
+    loaded = load_template(certificate_folder(template))
+    return check_rows(file, loaded, house.press(house.issuer(issuer), loaded), photos=photos)
+
+
+def submit(house: House, report: CheckReport, *, issuer: str, template: str, maker: str) -> BatchView:
+    """Submit what a check let through, or find the batch it already is.
+
+    Raises:
+        UnknownPerson: the maker does not act for this issuer.
+        NothingToIssue: no row of the file may be issued.
+    """
+    if not report.records:
+        raise NothingToIssue(report.file)
+    office = house.line(issuer, template).office
+    submission = batches.submit(office, report.records, report.problems, maker=maker, now=house.now())
+    _write_report(house, submission.batch.id, report.problems)
+    return view(house, submission.batch.id, is_new=submission.is_new)
+
+
+def approve(house: House, batch_id: int, *, checker: str) -> BatchView:
+    """Approve a batch as it is in the registry now.
+
+    Raises:
+        UnknownBatch: there is none with this number.
+        SamePerson: the checker submitted it.
+    """
+    batch = _batch(house, batch_id)
+    office = house.line(batch.issuer_id, _template(batch)).office
+    batches.approve(office, batch_id, checker=checker, expected_digest=batch.digest, now=house.now())
+    return view(house, batch_id)
+
+
+def run(house: House, batch_id: int, on_progress: Callable[[int], None]) -> BatchView:
+    """Issue what is left of an approved batch; killed at any moment, the next call goes on.
+
+    Args:
+        house: of the installation.
+        batch_id: the batch.
+        on_progress: told how many rows of the batch are done in all.
+    """
+    batch = _batch(house, batch_id)
+    now = view(house, batch_id)
+    done = now.issued
+
+    def count(rows: int) -> None:
+        nonlocal done
+        done += rows
+        on_progress(done)
+
+    on_progress(done)
+    line = house.line(batch.issuer_id, _template(batch))
+    house.engine(line, now.to_issue - now.issued).run(batch_id, count)
+    _write_report(house, batch_id, problems(house, batch_id))
+    return view(house, batch_id)
+
+
+def export(house: House, batch_id: int, folder: Path, on_progress: Callable[[int], None]) -> int:
+    """Write the exact signed PDFs of a batch as ``<serial>.pdf``; returns how many.
+
+    A file that is there already is written anew only if it differs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    issuer = _batch(house, batch_id).issuer_id
+    with house.database.reading() as session:
+        serials = [one.serial for one in find_by_batch(session, batch_id) if one.digest is not None]
+    for done, serial in enumerate(serials, 1):
+        document = house.documents.fetch_pdf(serial, issuer_id=issuer)
+        target = folder / f"{serial}.pdf"
+        if not target.exists() or target.read_bytes() != document:
+            target.write_bytes(document)
+        on_progress(done)
+    return len(serials)
+
+
+def problems(house: House, batch_id: int) -> tuple[Problem, ...]:
+    """Why rows of a batch have no certificate: what intake found, and what approval refused."""
+    batch = _batch(house, batch_id)
+    office = house.line(batch.issuer_id, _template(batch)).office
+    with house.database.reading() as session:
+        found = read_problems(session, house.vault, batch_id)
+    return (*found, *batches.refusals(office, batch_id))
+
+
+def view(house: House, batch_id: int, *, is_new: bool = False) -> BatchView:
+    """How a batch stands.
+
+    Raises:
+        UnknownBatch: there is none with this number.
+    """
+    with house.database.reading() as session:
+        batch = get_batch(session, batch_id)
+        counted = progress(session, batch_id)
+    return BatchView(
+        id=batch.id,
+        issuer=batch.issuer_id,
+        state=batch.state.value,
+        maker=batch.maker,
+        checker=batch.checker or "",
+        submitted_at=batch.submitted_at.isoformat(),
+        approved_at=batch.approved_at.isoformat() if batch.approved_at else "",
+        rows=counted.rows,
+        to_issue=counted.numbered,
+        issued=counted.issued,
+        refused=counted.refused,
+        void=counted.void,
+        is_finished=batch.state is not BatchState.SUBMITTED and counted.is_finished,
+        is_new=is_new,
+    )
+
+
+def views(house: House) -> list[BatchView]:
+    """Every batch, newest first."""
+    with house.database.reading() as session:
+        found = list_batches(session)
+    return [view(house, one.id) for one in found]
+
+
+def report_file(house: House, batch_id: int) -> Path:
+    """Where the list of problems of a batch is kept, as JSON lines; it quotes values of the sheet."""
+    return house.folder.reports / f"batch-{batch_id}.jsonl"
+
+
+def _write_report(house: House, batch_id: int, found: tuple[Problem, ...]) -> None:
+    text = "".join(line + "\n" for line in json_lines(found))
+    report_file(house, batch_id).write_text(text, encoding="utf-8")
+
+
+def _batch(house: House, batch_id: int) -> Batch:
+    with house.database.reading() as session:
+        return get_batch(session, batch_id)
+
+
+def _template(batch: Batch) -> str:
+    return batch.binding["template"]

@@ -1,0 +1,134 @@
+"""``init``, ``issuer``, ``person``: what is done once."""
+
+from typing import Annotated
+
+import typer
+
+from credential.ports import Algorithm
+from service.cli.language import say
+from service.cli.opening import house_of, settings_of
+from service.cli.screens import console, pairs, table
+from service.house import create_house
+from service.issuers import NewIssuer, add_new_issuer, add_new_person, all_issuers, all_persons
+
+issuer_app = typer.Typer(help=say("发证机构", "issuers"), no_args_is_help=True)
+person_app = typer.Typer(help=say("经办人与审核人", "persons who submit and approve"), no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("init", help=say("新建数据目录、密钥和开发用根证书", "make the data folder, keys and development CA"))(
+        init
+    )
+    issuer_app.command("add", help=say("登记一个发证机构, 并为它生成密钥和证书", "add an issuer with its keys"))(
+        issuer_add
+    )
+    issuer_app.command("list", help=say("列出发证机构", "list the issuers"))(issuer_list)
+    person_app.command("add", help=say("登记一名经办人或审核人", "add a person"))(person_add)
+    person_app.command("list", help=say("列出人员", "list the persons"))(person_list)
+    app.add_typer(issuer_app, name="issuer")
+    app.add_typer(person_app, name="person")
+
+
+def init(
+    context: typer.Context,
+    public_url: Annotated[
+        str, typer.Option(help=say("核验网址, 如 https://zs.example.gov.cn", "address people check at"))
+    ] = "https://zs.example.gov.cn",
+) -> None:
+    """Make a data folder (registry, keys, development CA, trust list), or bring an old one up to date."""
+    house = create_house(settings_of(context), public_url=public_url)
+    console.print(
+        pairs(
+            say("数据目录已建立", "data folder made"),
+            {
+                say("数据目录", "data folder"): str(house.folder.root),
+                say("信任列表", "trust list"): str(house.folder.trust_list),
+                say("下一步", "next"): "yinzheng issuer add ID --name … --uscc … --division …",
+            },
+        )
+    )
+    console.print(
+        say(
+            "[yellow]这里的证书由自建的开发根证书签发, 仅供试用; 正式使用请换成认证机构签发的证书。[/]",
+            "[yellow]certificates come from a development CA of your own: for trials; use those of a real CA to go "
+            "live.[/]",
+        )
+    )
+
+
+def issuer_add(
+    context: typer.Context,
+    issuer: Annotated[str, typer.Argument(metavar="ID", help=say("简短代号, 如 demo", "a short name, as demo"))],
+    name: Annotated[str, typer.Option(help=say("证书上的机构全称", "full name, as printed"))],
+    uscc: Annotated[str, typer.Option(help=say("统一社会信用代码(18 位)", "unified social credit code"))],
+    division: Annotated[str, typer.Option(help=say("行政区划代码(6 位)", "division code, 6 digits"))],
+    public_url: Annotated[
+        str, typer.Option(help=say("核验网址, 默认与 init 时相同", "address people check at; by default that of init"))
+    ] = "",
+    type_code: Annotated[
+        str, typer.Option(help=say("证照类型代码(21 位, GB/T 36904)", "type code of GB/T 36904, 21 characters"))
+    ] = "",
+    legal_effect: Annotated[
+        str, typer.Option(help=say("页脚的法律效力声明", "sentence on legal effect at the foot"))
+    ] = "",
+    pdf_key: Annotated[Algorithm, typer.Option(help=say("签 PDF 的密钥", "key that signs PDFs"))] = Algorithm.RSA_3072,
+    *,
+    sample: Annotated[bool, typer.Option("--sample", help=say("印“样本”字样", "print 样本 (sample)"))] = False,
+) -> None:
+    """Add an issuer; its keys enter the trust list."""
+    house = house_of(context)
+    added = add_new_issuer(
+        house,
+        NewIssuer(
+            id=issuer,
+            name=name,
+            uscc=uscc,
+            division=division,
+            public_url=public_url,
+            type_code=type_code,
+            legal_effect=legal_effect,
+            pdf_algorithm=pdf_key,
+            is_sample=sample,
+        ),
+    )
+    console.print(
+        say(
+            f"已登记发证机构 {added.id}: {added.name}; 下一步: yinzheng person add ID --name … --issuer {added.id}",
+            f"issuer {added.id} added: {added.name}; next: yinzheng person add ID --name … --issuer {added.id}",
+        )
+    )
+
+
+def issuer_list(context: typer.Context) -> None:
+    """List the issuers."""
+    shown = table(
+        say("发证机构", "issuers"),
+        "ID",
+        say("名称", "name"),
+        say("信用代码", "USCC"),
+        say("区划", "division"),
+        say("核验网址", "address"),
+    )
+    for one in all_issuers(house_of(context)):
+        shown.add_row(one.id, one.name, one.uscc, one.division, one.settings.public_url)
+    console.print(shown)
+
+
+def person_add(
+    context: typer.Context,
+    person: Annotated[str, typer.Argument(metavar="ID", help=say("简短代号, 如 zhang", "a short name, as zhang"))],
+    name: Annotated[str, typer.Option(help=say("姓名", "name"))],
+    issuer: Annotated[str, typer.Option(help=say("所属发证机构的代号", "ID of the issuer"))],
+) -> None:
+    """Add a person who may submit or approve for one issuer."""
+    add_new_person(house_of(context), person, name=name, issuer=issuer)
+    console.print(say(f"已登记 {person}: {name}", f"{person} added: {name}"))
+
+
+def person_list(context: typer.Context) -> None:
+    """List the persons."""
+    shown = table(say("人员", "persons"), "ID", say("姓名", "name"), say("机构", "issuer"))
+    for one in all_persons(house_of(context)):
+        shown.add_row(one.id, one.name, one.issuer_id)
+    console.print(shown)

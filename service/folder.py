@@ -1,0 +1,140 @@
+"""The data folder: where everything of one installation lies, and the little that it says of itself."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from credential.errors import ConfigError, InputError, RefusedError
+
+_ABOUT = "installation.json"
+_ALLOWED = frozenset({"cache", "DEMO"})  # what may be in a folder before it is made an installation
+
+
+class NoDataFolder(ConfigError):
+    """There is nothing of ours in the folder yet."""
+
+    code = "no-data-folder"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} holds no installation; run `yinzheng init`, or name the folder with --data",
+            f"{folder} 中没有数据; 请先运行 yinzheng init, 或用 --data 指定数据目录",
+        )
+        self.folder = folder
+
+
+class DataFolderInUse(RefusedError):
+    """The folder holds something already, and nothing is ever written over."""
+
+    code = "data-folder-in-use"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} is not empty; choose another folder with --data",
+            f"{folder} 不是空目录; 请用 --data 另选一个目录",
+        )
+        self.folder = folder
+
+
+class BadPublicUrl(InputError):
+    """The address that people check at is not a bare https origin."""
+
+    code = "bad-public-address"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url!r} is not an address of the form https://zs.example.gov.cn (http only for 127.0.0.1 and localhost)",
+            f"“{url}”不是 https://zs.example.gov.cn 形式的网址(仅本机地址可用 http)",
+        )
+        self.url = url
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What an installation says of itself; fixed when it is made, since signed things name it.
+
+    Attributes:
+        public_url: origin of the verdict pages and status lists.
+        log_origin: first line of the log's checkpoints.
+    """
+
+    public_url: str
+    log_origin: str
+
+    @property
+    def status_uri(self) -> str:
+        """Address of the status lists; the list's number follows."""
+        return f"{self.public_url}/status"
+
+
+class DataFolder:
+    """The parts of a data folder by name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database_url = f"sqlite:///{(root / 'registry.sqlite').absolute()}"
+        self.keys = root / "keys"
+        self.master_key = self.keys / "master.key"
+        self.blobs = root / "blobs"
+        self.log = root / "public" / "log"
+        self.status = root / "public" / "status"
+        self.ca = root / "public" / "ca"
+        self.trust_list = root / "public" / "trust-list.json"
+        self.roots = root / "pinned-roots.json"
+        self.checkpoint_copy = root / "checkpoint-copy" / "checkpoint"
+        self.cache = root / "cache"
+        self.reports = root / "reports"
+        self.certificates = root / "certificates"
+
+    def exists(self) -> bool:
+        """Whether an installation was made here."""
+        return (self.root / _ABOUT).is_file()
+
+    def make(self, installation: Installation) -> None:
+        """Make the folders and write what the installation says of itself.
+
+        Raises:
+            DataFolderInUse: there is something in the folder already.
+        """
+        if self.root.exists() and any(one.name not in _ALLOWED for one in self.root.iterdir()):
+            raise DataFolderInUse(self.root)
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for one in (self.blobs, self.log, self.status, self.cache, self.reports, self.checkpoint_copy.parent):
+            one.mkdir(parents=True, exist_ok=True)
+        (self.root / _ABOUT).write_text(json.dumps(asdict(installation), indent=1) + "\n", encoding="utf-8")
+
+    def installation(self) -> Installation:
+        """Read what the installation says of itself.
+
+        Raises:
+            NoDataFolder: there is none, or it is not readable as one.
+        """
+        try:
+            return Installation(**json.loads((self.root / _ABOUT).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise NoDataFolder(self.root) from error
+
+
+def check_public_url(url: str) -> str:
+    """Return the bare origin of an address, or refuse it.
+
+    Raises:
+        BadPublicUrl: it has a path, no host, or is not https (http for loopback).
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise BadPublicUrl(url) from error
+    host = parts.hostname or ""
+    is_local = host in {"localhost", "127.0.0.1"}
+    is_bare = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
+    if (
+        not host
+        or not host.isascii()
+        or not is_bare
+        or parts.scheme not in ({"http", "https"} if is_local else {"https"})
+    ):
+        raise BadPublicUrl(url)
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")

@@ -1,0 +1,287 @@
+"""The house of one data folder: every part opened when first needed, and put together here only."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import cached_property
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from credential.errors import UnavailableError
+from credential.ports import Clock
+from credential.trust import Role, TrustList
+from issuer.change import ChangeDesk
+from issuer.engine import Engine, ProcessPool, Records, SingleProcess
+from issuer.issue import IssuingLine
+from issuer.office import BEIJING, Office
+from keys.store import KeyStore
+from press.fonts import FontLibrary
+from press.issuer_look import IssuerLook
+from press.press import Press
+from press.template import Template
+from press.template_file import load_template
+from registry.database import Database, migrate, open_database
+from registry.issuers import Issuer, get_issuer
+from registry.local_blobs import LocalBlobs
+from registry.log.reader import LogReader
+from registry.log.sequencer import Log
+from registry.lookup import DocumentStore, RegistrySource
+from registry.status.publisher import StatusLists
+from registry.vault import Vault
+from service.checking import core_count, font_library
+from service.folder import DataFolder, Installation, NoDataFolder, check_public_url
+from service.issuers import make_keys
+from service.passphrase import passphrase_of
+from service.settings import Settings
+from service.trust import read_own_trust_list
+from templates import certificate_folder
+from verifier.document import examine
+from verifier.report import Integrity, Trust
+
+SIGNATURE_PROFILE = "PAdES-B-B, DocMDP P=1"
+
+CLAIMS_ATTACHMENT = "certificate.cose"
+
+#: A pool of processes pays from this many rows on: starting one costs about as much as printing 500.
+POOL_ROWS = 1_000
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The current moment, UTC."""
+        return datetime.now(UTC)
+
+
+class House:
+    """Everything of one installation; use one for each process."""
+
+    def __init__(self, settings: Settings, passphrase: bytes, clock: Clock) -> None:
+        self.settings = settings
+        self.folder = DataFolder(settings.data)
+        self.installation: Installation = self.folder.installation()
+        self.passphrase = passphrase
+        self.clock = clock
+
+    @cached_property
+    def database(self) -> Database:
+        """The registry's database; refused unless it is at this program's revision."""
+        return open_database(self.folder.database_url)
+
+    @cached_property
+    def store(self) -> KeyStore:
+        """The keys."""
+        return KeyStore(self.folder.keys, self.passphrase)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Encrypts personal data."""
+        return Vault(self.store.master_key(), os.urandom)
+
+    @cached_property
+    def blobs(self) -> LocalBlobs:
+        """Packs, prefixes and photos."""
+        return LocalBlobs(self.folder.blobs)
+
+    @cached_property
+    def fonts(self) -> FontLibrary:
+        """The pinned faces."""
+        return font_library(self.settings)
+
+    @cached_property
+    def log(self) -> Log:
+        """The sequencer, the only holder of the log key."""
+        return Log(
+            self.database,
+            self.folder.log,
+            self.store.signer(Role.LOG),
+            self.installation.log_origin,
+            os.urandom,
+            outside=self.folder.checkpoint_copy,
+        )
+
+    @cached_property
+    def log_reader(self) -> LogReader:
+        """Makes proofs; holds no key."""
+        return LogReader(self.database, self.folder.log)
+
+    @cached_property
+    def status_lists(self) -> StatusLists:
+        """Publishes the status lists."""
+        return StatusLists(
+            self.database, self.folder.status, self.store.signer(Role.STATUS), self.installation.status_uri
+        )
+
+    @cached_property
+    def source(self) -> RegistrySource:
+        """The registry as a verifier sees it."""
+        return RegistrySource(self.database, self.vault, self.log_reader, self.status_lists)
+
+    @cached_property
+    def documents(self) -> DocumentStore:
+        """The exact stored PDFs."""
+        return DocumentStore(self.database, self.vault, self.blobs)
+
+    @property
+    def trust(self) -> TrustList:
+        """The installation's own trust list, checked against the pinned roots."""
+        return read_own_trust_list(self.folder, self.now())
+
+    def now(self) -> datetime:
+        """The current moment, UTC."""
+        return self.clock.now()
+
+    def today(self) -> date:
+        """Today in Beijing time."""
+        return self.now().astimezone(BEIJING).date()
+
+    def issuer(self, issuer_id: str) -> Issuer:
+        """Read an issuer."""
+        with self.database.reading() as session:
+            return get_issuer(session, issuer_id)
+
+    def press(self, issuer: Issuer, template: Template) -> Press:
+        """The press of an issuer, with its PDF key."""
+        return Press(
+            template,
+            issuer_look(issuer),
+            self.fonts,
+            self.store.signer(Role.PDF, issuer.id),
+            self.store.chain(Role.PDF, issuer.id)[:-1],
+            cache_folder=self.folder.cache / "prefixes",
+        )
+
+    def office(self, issuer: Issuer, template: Template, press: Press) -> Office:
+        """An issuer at work on one kind of credential."""
+        return Office(
+            database=self.database,
+            vault=self.vault,
+            blobs=self.blobs,
+            issuer=issuer,
+            schema=template.schema,
+            look_digests=self._look_digests(issuer, press),
+            status_base=self.installation.status_uri,
+            random=os.urandom,
+        )
+
+    def line(self, issuer_id: str, template_name: str) -> IssuingLine:
+        """Everything that issues an issuer's chunks."""
+        issuer = self.issuer(issuer_id)
+        template = load_template(certificate_folder(template_name))
+        press = self.press(issuer, template)
+        return IssuingLine(
+            office=self.office(issuer, template, press),
+            printer=press,
+            claims_signer=self.store.signer(Role.QR, issuer.id),
+            proofs=self.log_reader,
+            check_document=self.check_document,
+            now=self.now,
+        )
+
+    def engine(self, line: IssuingLine, rows: int) -> Engine:
+        """One process for a small batch, a pool for a large one."""
+        records = Records(self.database, self.log, self.status_lists, self.now)
+        processes = self.settings.workers or core_count()
+        if processes == 1 or rows < POOL_ROWS:
+            return SingleProcess(records, line)
+        issuer = line.office.issuer
+        opener = LineOpener(self.settings, self.passphrase, issuer.id, issuer.settings.template)
+        return ProcessPool(records, opener, processes)
+
+    def desk(self, issuer: Issuer) -> ChangeDesk:
+        """Where an issuer's credentials are changed."""
+        template = load_template(certificate_folder(issuer.settings.template))
+        office = self.office(issuer, template, self.press(issuer, template))
+        return ChangeDesk(office, self.status_lists, self.log)
+
+    def check_document(self, document: bytes, claims: bytes) -> None:
+        """Accept only a PDF with a good signature of ours and these claims; asked after a crash.
+
+        Raises:
+            ForeignDocument: it does not carry them.
+        """
+        report = examine(document, anchors=self.trust.ca_certs, crls=(), now=self.now())
+        is_ours = report.integrity is Integrity.INTACT and report.trusted is Trust.YES
+        if not is_ours or report.attachments.get(CLAIMS_ATTACHMENT) != claims:
+            raise ForeignDocument(report.integrity.value)
+
+    def _look_digests(self, issuer: Issuer, press: Press) -> Mapping[str, str]:
+        chain = sha256(b"".join(self.store.chain(Role.PDF, issuer.id))).hexdigest()
+        return {
+            "template": press.template.folder.name,
+            "layout with photo": press.prefix(photo=True).digest.hex(),
+            "layout without photo": press.prefix(photo=False).digest.hex(),
+            "signature profile": f"{SIGNATURE_PROFILE}; {chain}",
+        }
+
+
+class ForeignDocument(UnavailableError):
+    """A stored PDF does not carry a good signature of ours: the store is damaged."""
+
+    code = "foreign-document"
+
+    def __init__(self, integrity: str) -> None:
+        super().__init__(
+            f"a stored PDF does not carry our signature ({integrity}); check the disk, then resume the batch",
+            f"存储的 PDF 未带有效签名({integrity}); 请检查磁盘后继续该批次",
+        )
+
+
+class LineOpener:
+    """Opens an issuing line in a worker process; carries settings, never photos or rows."""
+
+    def __init__(self, settings: Settings, passphrase: bytes, issuer: str, template: str) -> None:
+        self._settings = settings
+        self._passphrase = passphrase
+        self._issuer = issuer
+        self._template = template
+
+    def __call__(self) -> IssuingLine:
+        """Open the line; called once in each worker."""
+        return House(self._settings, self._passphrase, SystemClock()).line(self._issuer, self._template)
+
+
+def issuer_look(issuer: Issuer) -> IssuerLook:
+    """The issuer's part of a certificate's face."""
+    settings = issuer.settings
+    return IssuerLook(
+        name=issuer.name,
+        public_url=settings.public_url,
+        legal_effect=settings.legal_effect,
+        seal_arc=settings.seal_arc or issuer.name,
+        seal_bottom=settings.seal_bottom,
+        is_sample=settings.is_sample,
+    )
+
+
+def open_house(settings: Settings) -> House:
+    """Open an installation.
+
+    Raises:
+        NoDataFolder: there is none in the data folder.
+        MissingPassphrase: none was given.
+    """
+    if not DataFolder(settings.data).exists():
+        raise NoDataFolder(settings.data)
+    return House(settings, passphrase_of(settings), SystemClock())
+
+
+def create_house(settings: Settings, *, public_url: str, passphrase: bytes | None = None) -> House:
+    """Make a data folder with registry, keys and an empty trust list, or bring an old one's database up to date.
+
+    Raises:
+        DataFolderInUse: the folder holds something else.
+        BadPublicUrl: the address is no bare https origin.
+        MissingPassphrase: none was given.
+    """
+    folder = DataFolder(settings.data)
+    secret = passphrase_of(settings) if passphrase is None else passphrase
+    if not folder.exists():
+        url = check_public_url(public_url)
+        host = urlsplit(url).netloc
+        folder.make(Installation(public_url=url, log_origin=f"{host}/log"))
+    migrate(folder.database_url)
+    house = House(settings, secret, SystemClock())
+    make_keys(house.folder, house.installation, house.store, house.now())
+    return house

@@ -1,0 +1,72 @@
+"""What an operator may set, each with its unit; read once at start and passed down.
+
+Every name is also an environment variable with the prefix ``YINZHENG_``. Secrets
+are given by file, never by value on the command line.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from credential.errors import ConfigError
+
+PREFIX = "YINZHENG_"
+
+#: Read elsewhere, so not unknown: the passphrase itself (for containers that
+#: have no secret files) and the switch of the test suite.
+_READ_ELSEWHERE = frozenset({"YINZHENG_PASSPHRASE", "YINZHENG_TEST_ALL"})
+
+
+class UnknownSetting(ConfigError):
+    """A variable with our prefix that means nothing, probably a misspelling."""
+
+    code = "unknown-setting"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"the environment variable {name} is not a setting; known are {', '.join(known)}",
+            f"环境变量 {name} 不是有效的设置项; 可用的有: {', '.join(known)}",
+        )
+        self.name = name
+
+
+class Settings(BaseSettings):
+    """The settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    data: Path = Field(
+        default=Path("data"), description="The data folder: registry, keys, files, log. Back it up as a whole."
+    )
+    passphrase_file: Path | None = Field(
+        default=None,
+        description="File (mode 600) whose first line opens the keys; else YINZHENG_PASSPHRASE is read.",
+    )
+    lang: str = Field(
+        default="", description="Language of the command line: zh or en; empty follows the system's locale."
+    )
+    workers: int = Field(
+        default=0, ge=0, le=256, description="Processes that print and sign; 0 means one for each core."
+    )
+
+
+def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> Settings:
+    """Read the settings from the environment and from what the caller was given.
+
+    Args:
+        environ: only used to find misspelt names; the process environment by default.
+        given: values that win over the environment; None means not given.
+
+    Raises:
+        UnknownSetting: a variable with our prefix is not a setting.
+    """
+    names = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in os.environ if environ is None else environ:
+        if name.upper().startswith(PREFIX) and name.upper() not in {*names, *_READ_ELSEWHERE}:
+            raise UnknownSetting(name, [*names, "YINZHENG_PASSPHRASE"])
+    return Settings.model_validate(
+        {**Settings().model_dump(), **{name: value for name, value in given.items() if value is not None}}
+    )

@@ -1,0 +1,78 @@
+"""Open a verifier: over this installation's register, or over nothing but a trust list."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from credential.dsse import open_envelope
+from credential.errors import InputError
+from credential.trust import PAYLOAD_TYPE, TrustList, open_trust_list
+from credential.trust_list import read_trust_list
+from press.template import Template
+from press.template_file import load_template
+from service.folder import DataFolder
+from service.house import House, SystemClock
+from service.settings import Settings
+from service.trust import pinned_roots
+from templates import certificate_folder, certificate_names
+from verifier.sandbox import Sandbox
+from verifier.steps import Supplied
+from verifier.verify import Verifier
+
+
+class UnreadableTrustList(InputError):
+    """The file named with --trust cannot be read."""
+
+    code = "unreadable-trust-list"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"the trust list {path} cannot be read ({reason}); check the path",
+            f"无法读取信任列表 {path}({reason}); 请检查路径",
+        )
+        self.path = path
+
+
+@contextmanager
+def open_verifier(house: House) -> Iterator[Verifier]:
+    """Open a verifier that asks this installation's register, log and status lists."""
+    with Sandbox() as reader:
+        yield Verifier(house.source, house.trust, reader, Supplied(templates=_templates()))
+
+
+@contextmanager
+def open_offline_verifier(settings: Settings, trust_file: Path) -> Iterator[Verifier]:
+    """Open a verifier that believes a trust list and asks nobody."""
+    trust = read_foreign_trust_list(settings, trust_file, SystemClock().now())
+    with Sandbox() as reader:
+        yield Verifier(None, trust, reader, Supplied(templates=_templates()))
+
+
+def read_foreign_trust_list(settings: Settings, file: Path, now: datetime) -> TrustList:
+    """Open a trust list that somebody was handed.
+
+    The roots pinned in the data folder must have signed it. Without a data
+    folder, naming the file is the act of trust, and the list must be signed by
+    the roots that it names itself.
+
+    Raises:
+        UnreadableTrustList: there is no such file.
+        InputError, RefusedError: it is not a trust list, or not one to believe.
+    """
+    try:
+        envelope = file.read_bytes()
+    except OSError as error:
+        raise UnreadableTrustList(file, error.strerror or "input/output") from error
+    folder = DataFolder(settings.data)
+    if folder.exists():
+        roots, threshold = pinned_roots(folder)
+    else:
+        own = read_trust_list(open_envelope(envelope, PAYLOAD_TYPE).payload)
+        roots, threshold = own.roots, own.threshold
+    return open_trust_list(envelope, roots, threshold, now, 0)
+
+
+def _templates() -> Mapping[str, Template]:
+    loaded = [load_template(certificate_folder(name)) for name in certificate_names()]
+    return {one.schema.kind: one for one in loaded}
