@@ -15,6 +15,7 @@ from press.layout import Frame, fit
 from press.page import PagePlan, Slot
 from press.prefix import STATIC_FONT, VALUE_FONT, Prefix, Tail, text_state, value_cid_font
 from press.symbol import Symbol
+from press.symbol_image import symbol_image
 from press.syntax import POINTS_PER_MM, number, numbers, text_string
 from press.template import Box
 
@@ -222,6 +223,7 @@ def write_tail(prefix: Prefix, parts: TailParts) -> UnsignedTail:
     """Write the tail's objects, its cross-reference table and its trailer."""
     when = pdf_date(parts.signed_at)
     font = subset_font(parts.glyphs)
+    side, samples = symbol_image(parts.symbol)
     bodies = {
         Tail.CONTENT: _stream(b"", parts.content),
         Tail.FONT_FILE: _stream(b"/Length1 %d" % len(font), font),
@@ -229,8 +231,8 @@ def write_tail(prefix: Prefix, parts: TailParts) -> UnsignedTail:
         Tail.CID_FONT: value_cid_font(prefix.plan, parts.glyphs),
         Tail.QR: _stream(
             b"/Type/XObject/Subtype/Image/Width %d/Height %d/BitsPerComponent 1/ColorSpace/DeviceGray/Decode[1 0]"
-            % (parts.symbol.width, parts.symbol.width),
-            parts.symbol.rows,
+            % (side, side),
+            samples,
         ),
         Tail.COSE: _attachment(b"application#2Fcose", parts.message, when),
         Tail.PROOF: _attachment(b"text#2Fplain", parts.proof, when),
