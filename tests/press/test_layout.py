@@ -1,0 +1,116 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from press.fonts import FontLibrary, MissingGlyph
+from press.layout import Frame, Overflow, Setting, fit
+from press.syntax import POINTS_PER_MM
+from press.template import Box, TextBox
+
+PAGE = 210.0
+BOX = Box(99, 60.4, 65, 9.2)
+
+
+def frame(library: FontLibrary, *, align: str = "left", lines: int = 2, spread: int = 0, box: Box = BOX) -> Frame:
+    where = TextBox(box, box, "value", 15, 11, 7, lines, 1.15, "#000000", align, 0, spread)
+    return Frame(where, box, library.chain("kai", "song"), PAGE)
+
+
+def extents(setting: Setting, used: Frame) -> list[tuple[float, float, float, float]]:
+    """Left, right, bottom and top of each line's em boxes, points."""
+    size = setting.size
+    return [
+        (
+            line.x,
+            line.x + used.chain.width(line.text) / 1000 * size + line.tracking * (len(line.text) - 1),
+            line.y - 0.12 * size,
+            line.y + 0.88 * size,
+        )
+        for line in setting.lines
+    ]
+
+
+@given(text=st.text("张李王阿依努尔·买提江评审会2026〔〕，。A", min_size=1, max_size=50))
+def test_whatever_fits_stays_inside_its_box(library: FontLibrary, text: str) -> None:
+    used = frame(library)
+    setting = fit(text, used, "name")
+    for left, right, bottom, top in extents(setting, used):
+        assert left >= BOX.x * POINTS_PER_MM - 0.02
+        assert right <= (BOX.x + BOX.width) * POINTS_PER_MM + 0.02
+        assert bottom >= (PAGE - BOX.y - BOX.height) * POINTS_PER_MM
+        assert top <= (PAGE - BOX.y) * POINTS_PER_MM
+
+
+@given(text=st.text("张李王阿依努尔·买提江评审会2026，。", min_size=1, max_size=50))
+def test_lines_together_are_the_text(library: FontLibrary, text: str) -> None:
+    assert "".join(line.text for line in fit(text, frame(library), "name").lines) == text
+
+
+def test_twelve_characters_keep_the_full_size(library: FontLibrary) -> None:
+    setting = fit("张" * 12, frame(library), "name")
+    assert (setting.size, len(setting.lines)) == (15, 1)
+
+
+def test_longer_text_shrinks_before_it_wraps(library: FontLibrary) -> None:
+    assert (fit("张" * 16, frame(library), "name").size, len(fit("张" * 16, frame(library), "name").lines)) == (11.5, 1)
+    assert len(fit("张" * 20, frame(library), "name").lines) == 2
+
+
+def test_fifty_characters_fit_in_two_lines(library: FontLibrary) -> None:
+    setting = fit("阿" * 48 + "·尔", frame(library), "name")
+    assert len(setting.lines) == 2
+    assert setting.size >= 7
+
+
+def test_too_much_text_overflows(library: FontLibrary) -> None:
+    with pytest.raises(Overflow, match="the name of 60 characters"):
+        fit("张" * 60, frame(library), "name")
+    with pytest.raises(Overflow):
+        fit("张" * 26, frame(library, lines=1), "name")
+
+
+def test_wrapped_lines_are_even(library: FontLibrary) -> None:
+    lines = fit("评" * 19, frame(library), "committee").lines
+    assert sorted(len(line.text) for line in lines) == [9, 10]
+
+
+def test_a_name_is_broken_after_a_separator(library: FontLibrary) -> None:
+    lines = fit("阿依努尔·买买提江·阿卜杜热合曼·吐尔逊江", frame(library), "name").lines
+    assert lines[0].text.endswith("·")
+
+
+def test_punctuation_never_begins_a_line(library: FontLibrary) -> None:
+    for length in range(15, 40):
+        lines = fit("评" * length + "，审" * 4, frame(library), "statement").lines
+        assert all(line.text[0] != "，" for line in lines)
+
+
+def test_numbers_stay_whole(library: FontLibrary) -> None:
+    lines = fit("示例自治区人力资源社会保障厅文件2026第1234567号", frame(library), "document").lines
+    assert sum("1234567" in line.text for line in lines) == 1
+
+
+@pytest.mark.parametrize("align", ["left", "centre", "right"])
+def test_text_is_aligned_in_its_box(library: FontLibrary, align: str) -> None:
+    used = frame(library, align=align)
+    left, right, bottom, top = extents(fit("馆员", used, "title"), used)[0]
+    box_left, box_right = BOX.x * POINTS_PER_MM, (BOX.x + BOX.width) * POINTS_PER_MM
+    middle = (PAGE - BOX.y - BOX.height / 2) * POINTS_PER_MM
+    wanted = {
+        "left": box_left,
+        "centre": (box_left + box_right - (right - left)) / 2,
+        "right": box_right - (right - left),
+    }
+    assert left == pytest.approx(wanted[align])
+    assert (bottom + top) / 2 == pytest.approx(middle)
+
+
+def test_a_short_label_is_spread(library: FontLibrary) -> None:
+    used = frame(library, spread=4)
+    left, right, *_ = extents(fit("姓名", used, "label"), used)[0]
+    assert right - left == pytest.approx(4 * 15)
+
+
+def test_a_missing_glyph_is_no_overflow(library: FontLibrary) -> None:
+    with pytest.raises(MissingGlyph):
+        fit("\ue000", frame(library), "name")
