@@ -222,7 +222,7 @@ def make_records(count: int, *, photos: bool = True, start: int = 1, first_row: 
     return [
         Record(
             row=first_row + at,
-            holder=Holder(f"张三{at}", DocumentType.RESIDENT_ID, f"33020019900101{start + at:04d}", "女"),
+            holder=Holder("张" + chr(0x4E00 + at), DocumentType.RESIDENT_ID, f"33020019900101{start + at:04d}", "女"),
             fields={
                 "series": "工程",
                 "title": "高级工程师",

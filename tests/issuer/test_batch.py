@@ -95,7 +95,7 @@ def test_rows_and_photos_of_a_draft_are_not_readable_on_disk(house: House, tmp_p
     for path in tmp_path.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            for secret in ("张三".encode(), b"33020019900101", b"photo of", "机械".encode()):
+            for secret in ("张一".encode(), b"33020019900101", b"photo of", "机械".encode()):
                 assert secret not in content, path.name
 
 
