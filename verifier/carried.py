@@ -41,9 +41,9 @@ HOSTILE = (
 )
 
 
-def open_document(document: bytes) -> PdfFileReader:
-    """Open a document with the strict reader and our limits; raises any of ``HOSTILE``."""
-    return PdfFileReader(BytesIO(document), strict=True, decode_limits=_LIMITS)
+def open_document(document: bytes, *, strict: bool = True) -> PdfFileReader:
+    """Open a document within our limits; raises any of ``HOSTILE``."""
+    return PdfFileReader(BytesIO(document), strict=strict, decode_limits=_LIMITS)
 
 
 def read_carried(document: bytes, signed_end: int) -> tuple[int, dict[str, bytes]]:

@@ -93,7 +93,32 @@ def _examine_readable(document: bytes, trust: Anchors) -> DocumentReport:
     try:
         return _examine_revisions(document, trust)
     except HOSTILE as error:
+        if not _may_be_signed(document):
+            return _unsigned(document, ())
         return unreadable(f"cannot be read: {type(error).__name__}")
+
+
+def _may_be_signed(document: bytes) -> bool:
+    """Whether a document that the strict reader refuses has, or could have, a signature.
+
+    Scanners and printers write files that are not quite right; such a copy is
+    unsigned, not unreadable. The forgiving reader decides nothing else.
+    """
+    try:
+        return any(True for _ in enumerate_sig_fields(open_document(document, strict=False)))
+    except HOSTILE:
+        return True
+
+
+def _unsigned(document: bytes, findings: tuple[Finding, ...]) -> DocumentReport:
+    page_count, attachments = read_carried(document, 0)
+    return DocumentReport(
+        Integrity.UNSIGNED,
+        sub_indication="SIGNED_DATA_NOT_FOUND",
+        attachments=attachments,
+        page_count=page_count,
+        findings=(*findings, failed("signed", "it has no signature but document timestamps")),
+    )
 
 
 def _examine_revisions(document: bytes, trust: Anchors) -> DocumentReport:
@@ -114,8 +139,7 @@ def _examine_revisions(document: bytes, trust: Anchors) -> DocumentReport:
     embedded.sort(key=lambda signature: signature.signed_revision)
     removed = _removed_signatures(reader, embedded)
     if not any(signature.sig_object_type == "/Sig" for signature in embedded):
-        signed = Finding("signed", passed=False, detail="it has no signature but document timestamps")
-        return DocumentReport(Integrity.UNSIGNED, sub_indication="SIGNED_DATA_NOT_FOUND", findings=(readable, signed))
+        return _unsigned(document, (readable,))
     judged = [_judge(document, reader, signature, trust) for signature in embedded]
     return _sum_up(document, judged, (readable, removed))
 

@@ -77,8 +77,7 @@ def check_contents(document: bytes, signed: SignedRange, contents: bytes) -> byt
         BadRange: the signature dictionary's value is another one, or something
             stands behind the message.
     """
-    gap = document[signed.gap_start + 1 : signed.gap_end - 1]
-    if len(gap) % 2 or bytes.fromhex(gap.decode("ascii")) != contents:
+    if contents_at(document, signed) != contents:
         raise BadRange("byte-range", "the gap of the byte range is not the value of /Contents")
     try:
         _, _, _, header, content, trailer = parser.parse(contents)
@@ -90,6 +89,18 @@ def check_contents(document: bytes, signed: SignedRange, contents: bytes) -> byt
     return contents[:length]
 
 
+def contents_at(document: bytes, signed: SignedRange) -> bytes:
+    """Decode the hex string in the gap.
+
+    Raises:
+        BadRange: it has an odd number of digits.
+    """
+    digits = document[signed.gap_start + 1 : signed.gap_end - 1]
+    if len(digits) % 2:
+        raise BadRange("byte-range", "the hex string in the gap has an odd number of digits")
+    return bytes.fromhex(digits.decode("ascii"))
+
+
 def has_only_line_ends(document: bytes, start: int) -> bool:
     """Whether nothing but line ends follows the offset."""
     return _LINE_ENDS.fullmatch(document, start) is not None
@@ -99,6 +110,19 @@ def is_lower_case(document: bytes, signed: SignedRange) -> bool:
     """Whether the hex string is written in lower case, as our press writes it."""
     gap = document[signed.gap_start : signed.gap_end]
     return gap == gap.lower()
+
+
+def first_message(document: bytes) -> bytes:
+    """Give the CMS message of the first signature, from the bytes alone, without its padding.
+
+    Raises:
+        BadRange: there is none.
+    """
+    match = _BYTE_RANGE.search(document)
+    if match is None:
+        raise BadRange("byte-range", "there is no byte range")
+    signed = check_range(document, [0, *(int(number) for number in match.groups())])
+    return check_contents(document, signed, contents_at(document, signed))
 
 
 def signed_ends(document: bytes) -> list[int]:

@@ -1,10 +1,15 @@
 """Authorities and signed documents that several tests of the verifier share; nobody changes them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from press.fonts import FontLibrary
+from press.press import Press
+from tests.press.certificates import make_press
 from tests.verifier.making import NOW, Identity, issue_identity, make_root, make_stamper, sign_pdf, write_pdf
+from tests.verifier.world import Issued, Log, Register, World, issue, trust_list
 from verifier.document import examine
 from verifier.report import DocumentReport
 
@@ -48,3 +53,25 @@ def approved(bureau: Identity) -> bytes:
 def look_at(root: Identity) -> Callable[[bytes], DocumentReport]:
     """Examines a document with the one configured root, now."""
     return lambda document: examine(document, anchors=[root.der], crls=[], now=NOW)
+
+
+@pytest.fixture(scope="session")
+def press(tmp_path_factory: pytest.TempPathFactory) -> Press:
+    fonts = Path(__file__).resolve().parents[2] / "templates" / "fonts"
+    return make_press(FontLibrary(fonts, tmp_path_factory.mktemp("fonts")))
+
+
+@pytest.fixture(scope="session")
+def printed(press: Press) -> tuple[Issued, Issued, tuple[bytes, ...]]:
+    """Two certificates of two persons, and the leaves of the log behind them."""
+    log = Log()
+    first = issue(press, log)
+    second = issue(press, log, "minority", verification_code="0123456789ABCDEF", status_index=78)
+    return first, second, tuple(log.leaves)
+
+
+@pytest.fixture
+def world(press: Press, printed: tuple[Issued, Issued, tuple[bytes, ...]]) -> World:
+    """Everything good; each test breaks its own copy."""
+    first, second, leaves = printed
+    return World(press, first, Register(Log(list(leaves)), first, second), trust_list(first))

@@ -1,0 +1,135 @@
+"""Hold the three layers against each other: what is shown, what is signed, what is registered."""
+
+from collections.abc import Mapping
+
+from credential.claims import claims_digest
+from credential.model import Claims
+from credential.names import mask_name
+from credential.ports import RegisteredCredential
+from credential.qr import QrClaims
+from press.display import display_values
+from press.template import Row, Template, Value
+from verifier.verdict import CheckFailed, PublicSummary
+
+_DEFAULT_PUBLIC = ("series", "specialty", "title", "level", "qualified_on")
+_MASKED_PUBLIC = frozenset({"series", "title", "level"})  # told to those who only know serial and name
+_MIN_TEXT = 20  # characters; a page with fewer is a picture, and cannot be compared
+
+
+def check_registered(registered: RegisteredCredential, claims: Claims) -> None:
+    """Check that the register's columns are those that the claims name.
+
+    Raises:
+        CheckFailed: another slot of the status lists.
+    """
+    if registered.status_index != claims.status_index:
+        raise CheckFailed("register-differs", "another slot of the status list")
+
+
+def check_same_claims(presented: bytes, registered: bytes) -> None:
+    """Check that presented claims are byte for byte the registered ones.
+
+    Raises:
+        CheckFailed: they are not.
+    """
+    if presented != registered:
+        raise CheckFailed("register-differs", "other claims than the registered ones")
+
+
+def check_qr(qr: QrClaims, claims: Claims, payload: bytes, reason: str) -> None:
+    """Check that what the QR code says is what the full claims say.
+
+    Args:
+        qr: verified, of the code that was scanned.
+        claims: verified.
+        payload: bytes of the claims.
+        reason: of the failure: ``qr-of-another`` or ``register-differs``.
+
+    Raises:
+        CheckFailed: a field or the digest differs.
+    """
+    name = claims.holder.name
+    is_same = (
+        qr.claims_digest == claims_digest(payload)
+        and qr.issuer == claims.issuer
+        and qr.serial == claims.serial
+        and (name.startswith(qr.name) if qr.name_is_cut else qr.name == name)
+        and qr.title == claims.fields.get("title", "")
+        and qr.level == claims.fields.get("level", "")
+        and str(qr.qualified_on or "") == claims.fields.get("qualified_on", "")
+        and qr.status_index == claims.status_index
+        and qr.issued_at == claims.issued_at
+    )
+    if not is_same:
+        raise CheckFailed(reason, "the QR code does not say what the claims say")
+
+
+def shown_values(template: Template, claims: Claims) -> dict[str, str]:
+    """Give the values that the page of a template prints, by field."""
+    values = display_values(template, claims)
+    shown: dict[str, str] = {}
+    for item in template.items:
+        if isinstance(item, Row):
+            fields = [source.field for source in item.sources if values.get(source.field)]
+            shown.update({field: values[field] for field in fields[:1]})
+        elif isinstance(item, Value) and values.get(item.field):
+            shown[item.field] = values[item.field]
+    return shown
+
+
+def check_shown(template: Template | None, claims: Claims, text: str) -> bool:
+    """Check that a page's text holds every value that the claims make it show.
+
+    White space does not count, since long values are broken over lines.
+
+    Returns:
+        False when there is nothing to compare: a picture, or a template that is not known here.
+
+    Raises:
+        CheckFailed: a value is not there.
+    """
+    shown = "".join(text.split())
+    if template is None or len(shown) < _MIN_TEXT:
+        return False
+    values = shown_values(template, claims)
+    missing = [field for field, value in values.items() if "".join(value.split()) not in shown]
+    if missing:
+        raise CheckFailed("shown-differs", f"not shown as signed: {', '.join(sorted(missing))}")
+    return True
+
+
+def summarise(
+    claims: Claims, registered: RegisteredCredential | None, template: Template | None, *, is_masked: bool
+) -> PublicSummary:
+    """Say what may be told: never an ID number, and a masked name for those who only know serial and name."""
+    public = _DEFAULT_PUBLIC if template is None else template.public_fields
+    told = [key for key in public if key in _MASKED_PUBLIC] if is_masked else public
+    fields = {key: claims.fields[key] for key in told if key in claims.fields}
+    return PublicSummary(
+        issuer=claims.issuer,
+        issuer_name=claims.issuer_name,
+        serial=claims.serial,
+        version=claims.version,
+        name=mask_name(claims.holder.name) if is_masked else claims.holder.name,
+        fields=fields,
+        issued_on=str(claims.issued_on),
+        expires_on="" if claims.expires_on is None else claims.expires_on.isoformat(),
+        state=None if registered is None else registered.state,
+        superseded_by="" if registered is None else registered.superseded_by or "",
+    )
+
+
+def summarise_qr(qr: QrClaims) -> PublicSummary:
+    """Say what the QR code alone tells."""
+    fields: Mapping[str, str] = {"title": qr.title, "level": qr.level, "qualified_on": str(qr.qualified_on or "")}
+    return PublicSummary(
+        issuer=qr.issuer,
+        issuer_name="",
+        serial=qr.serial,
+        version=0,
+        name=f"{qr.name}…" if qr.name_is_cut else qr.name,
+        fields={key: value for key, value in fields.items() if value},
+        issued_on="",
+        expires_on="",
+        state=None,
+    )

@@ -1,0 +1,186 @@
+"""Hold signatures, proofs and signers against the trust list; whatever does not fit raises CheckFailed."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs7
+
+from credential.claims import BadClaims, decode_claims
+from credential.cose import BadMessage, BadPublicKey, BadSignature, open_message
+from credential.model import Claims
+from credential.note import BadCheckpoint, BadLogProof, BadNote, Checkpoint, open_checkpoint, verify_proof
+from credential.trust import Role, TrustedKey, TrustList
+from registry.status.token_list import BadStatusToken, StatusExpired, StatusList, open_status_token
+from verifier.signed_range import BadRange, first_message
+from verifier.verdict import CheckFailed
+
+
+def check_trust_list(trust: TrustList, now: datetime) -> None:
+    """Check that the trust list still speaks of the present, and asks nothing that we cannot check.
+
+    Raises:
+        CheckFailed: expired, or it demands witnesses.
+    """
+    if now >= trust.expires:
+        raise CheckFailed("trust-list-expired", trust.expires.isoformat())
+    if trust.witness_threshold > 0:
+        raise CheckFailed("witnesses-needed", f"{trust.witness_threshold} needed")
+
+
+def open_signed(trust: TrustList, message: bytes) -> tuple[bytes, TrustedKey]:
+    """Verify a signed message of the QR role, from anywhere; gives payload and key.
+
+    Raises:
+        CheckFailed: malformed, by an unknown key, or the signature does not fit.
+    """
+    try:
+        opened = open_message(message)
+    except BadMessage as error:
+        raise CheckFailed("claims-malformed", error.en) from error
+    key = trust.find_key(opened.kid, Role.QR)
+    if key is None:
+        raise CheckFailed("claims-unknown-key", f"key {opened.kid.hex()}")
+    try:
+        opened.verify(key.public_key)
+    except (BadSignature, BadPublicKey) as error:
+        raise CheckFailed("claims-signature", error.en) from error
+    return opened.payload, key
+
+
+def open_claims(trust: TrustList, message: bytes) -> tuple[Claims, bytes, TrustedKey]:
+    """Verify and read a credential's full claims; gives them, their bytes and the key.
+
+    The key's own state is another matter: :func:`check_issuer_key`.
+
+    Raises:
+        CheckFailed: the signature or the claims are not good.
+    """
+    payload, key = open_signed(trust, message)
+    try:
+        return decode_claims(payload), payload, key
+    except BadClaims as error:
+        raise CheckFailed("claims-malformed", error.en) from error
+
+
+def check_issuer_key(key: TrustedKey, issuer: str, issued_at: datetime) -> None:
+    """Check that a key is the issuer's, was valid when it signed, and is not compromised.
+
+    Nothing but a timestamp on a checkpoint could prove that a signature is
+    older than a compromise, and this version reads none: a key that was ever
+    declared compromised makes nothing acceptable.
+
+    Raises:
+        CheckFailed: it is not.
+    """
+    if key.issuer != issuer:
+        raise CheckFailed("signers-disagree", f"a {key.role} key of another issuer")
+    if key.compromised_since is not None:
+        raise CheckFailed("key-compromised", f"{key.role} key {key.kid.hex()}")
+    if not key.is_valid_at(issued_at):
+        raise CheckFailed("key-out-of-time", f"{key.role} key {key.kid.hex()}")
+
+
+def check_logged(trust: TrustList, proof: str, leaf: bytes, reason: str) -> Checkpoint:
+    """Check that a leaf is in the log, by a proof and the log's key.
+
+    Args:
+        trust: knows the log.
+        proof: a C2SP tlog-proof, from anywhere; empty when there is none.
+        leaf: computed from what is to be proven.
+        reason: of the failure, a key of ``REASONS``.
+
+    Raises:
+        CheckFailed: it is not proven.
+    """
+    keys = _usable_keys(trust, Role.LOG)
+    if not proof or not keys:
+        raise CheckFailed(reason, "no proof" if keys else "no usable log key")
+    problem = ""
+    for key in keys:
+        try:
+            return verify_proof(proof, leaf, key.public_key, trust.log_origin)
+        except (BadLogProof, BadNote, BadCheckpoint) as error:
+            problem = error.en
+    raise CheckFailed(reason, problem)
+
+
+def check_published(trust: TrustList, published: str, proven: Iterable[Checkpoint]) -> None:
+    """Check that the checkpoints of proofs agree with the published one.
+
+    Equal sizes must have equal roots, and none may be larger; whether a smaller
+    tree is part of the published one would take a consistency proof.
+
+    Raises:
+        CheckFailed: the log shows two faces, or the published checkpoint is not genuine.
+    """
+    head = _open_published(trust, published)
+    for checkpoint in proven:
+        if checkpoint.size > head.size or (checkpoint.size == head.size and checkpoint.root != head.root):
+            raise CheckFailed("log-forked", f"proof at size {checkpoint.size}, published {head.size}")
+
+
+def _open_published(trust: TrustList, published: str) -> Checkpoint:
+    problem = "no usable log key"
+    for key in _usable_keys(trust, Role.LOG):
+        try:
+            return open_checkpoint(published, key.public_key, trust.log_origin)
+        except (BadNote, BadCheckpoint) as error:
+            problem = error.en
+    raise CheckFailed("log-forked", problem)
+
+
+def open_status(trust: TrustList, token: bytes, now: datetime) -> StatusList:
+    """Verify a status list with one of the status keys.
+
+    Raises:
+        CheckFailed: expired, not genuine, or there is no usable key.
+    """
+    problem = "no usable status key"
+    for key in _usable_keys(trust, Role.STATUS):
+        if not key.is_valid_at(now):
+            continue
+        try:
+            return open_status_token(token, key.public_key, now)
+        except (BadStatusToken, StatusExpired) as error:
+            problem = error.en
+    raise CheckFailed("status-unusable", problem)
+
+
+def _usable_keys(trust: TrustList, role: Role) -> list[TrustedKey]:
+    return [key for key in trust.keys if key.role is role and key.compromised_since is None]
+
+
+def check_document_signer(trust: TrustList, certificates: Iterable[bytes], claims: Claims) -> None:
+    """Check that a document's signing certificate holds a PDF key of the issuer that the claims name.
+
+    Args:
+        trust: knows the issuer's keys.
+        certificates: DER; one of them must hold the key.
+        claims: already verified.
+
+    Raises:
+        CheckFailed: another signer, or the key's state is not good.
+    """
+    for certificate in certificates:
+        public_key = x509.load_der_x509_certificate(certificate).public_key()
+        spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        for key in trust.keys:
+            if key.role is Role.PDF and key.public_key == spki:
+                check_issuer_key(key, claims.issuer, claims.issued_at)
+                return
+    raise CheckFailed("signers-disagree", "no PDF key of the trust list signed the file")
+
+
+def sealed_certificates(document: bytes) -> list[bytes]:
+    """Take the certificates out of the first signature of a document whose digest the log has sealed.
+
+    Raises:
+        CheckFailed: there is no signature.
+    """
+    try:
+        message = first_message(document)
+        certificates = pkcs7.load_der_pkcs7_certificates(message)
+    except (BadRange, ValueError) as error:
+        raise CheckFailed("signers-disagree", "the sealed file has no readable signature") from error
+    return [certificate.public_bytes(Encoding.DER) for certificate in certificates]

@@ -1,0 +1,391 @@
+"""Verify a file, a QR code, a verification code, or a serial with a name.
+
+The steps (docs/verifying.md has them in both languages):
+
+1. *Trust list*: it still speaks of the present.
+2. *Find*: the register's entry by the file's digest, else by its earlier
+   revisions' digests; by the code, or by serial and name.
+3. *Document*: anything but the exact bytes that were sealed is examined in a
+   limited process; bytes behind a sealed revision always are.
+4. *Claims*: signed by a key of the issuer they name, which was valid then and
+   is not compromised.
+5. *Log*: the `issue` leaf, and for a file its `seal` leaf, are in the log, and
+   the proofs agree with the published checkpoint.
+6. *Signer*: the document's signer, the claims' signer and the issuer are one.
+7. *Compare*: what is shown, what is signed and what is registered are the same.
+8. *Status*: register and status list both say valid.
+9. *Expiry*: the last day of validity is not over.
+
+A step that fails raises ``CheckFailed`` and ends the verification; a store that
+does not answer gives ``unavailable``. Anything else passes through: a fault of
+ours must never be called a forgery. ``valid`` is only reached behind step 9.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NoReturn, Protocol
+
+from credential.errors import UnavailableError
+from credential.leaves import issue_leaf
+from credential.names import fold_name_for_matching
+from credential.ports import CredentialSource, RegisteredCredential
+from credential.qr import BadQrText, QrClaims, UnknownQrFormat, parse_qr_text
+from credential.serial import BadVerificationCode, parse_verification_code
+from credential.trust import TrustList
+from verifier.compare import check_qr, check_same_claims, check_shown, summarise_qr
+from verifier.inquiry import Inquiry
+from verifier.reasons import Step
+from verifier.report import DocumentReport, Integrity, Trust
+from verifier.sandbox import Look
+from verifier.signed_range import signed_ends
+from verifier.status import check_expiry, check_state
+from verifier.steps import Found, Steps, Supplied
+from verifier.trust import (
+    check_document_signer,
+    check_issuer_key,
+    check_logged,
+    check_trust_list,
+    open_claims,
+    sealed_certificates,
+)
+from verifier.verdict import CheckFailed, Presented, Verdict
+
+__all__ = ["Reader", "Supplied", "Verifier"]
+
+CLAIMS_ATTACHMENT = "certificate.cose"
+PROOF_ATTACHMENT = "certificate.tlog-proof"
+
+_NEEDED = {Step.TRUST_LIST, Step.CLAIMS, Step.LOG, Step.COMPARE, Step.STATUS, Step.EXPIRY}
+_GOOD = {Integrity.INTACT, Integrity.INTACT_WITH_UPDATES}
+
+
+class Reader(Protocol):
+    """Reads hostile documents within limits; ``verifier.sandbox.Sandbox`` is one."""
+
+    def examine(
+        self, document: bytes, *, anchors: Sequence[bytes], crls: Sequence[bytes], now: datetime
+    ) -> DocumentReport:
+        """Say what a document's signatures say."""
+        ...
+
+    def look(self, document: bytes) -> Look:
+        """Say what its first page shows."""
+        ...
+
+
+class Verifier:
+    """Verifies against one trust list; holds no key and changes nothing.
+
+    Args:
+        source: the register, log and status lists; None to verify offline.
+        trust: opened and verified by the caller.
+        reader: reads documents in limits.
+        supplied: templates, revocation lists, status lists.
+    """
+
+    def __init__(
+        self, source: CredentialSource | None, trust: TrustList, reader: Reader, supplied: Supplied | None = None
+    ) -> None:
+        self._source = source
+        self._trust = trust
+        self._reader = reader
+        self._supplied = supplied or Supplied()
+        self._steps = Steps(source, trust, self._supplied)
+
+    # ---- the four ways in ---------------------------------------------------------------------------------------
+
+    def verify_file(self, document: bytes, now: datetime) -> Verdict:
+        """Say whether a certificate file is genuine and still good.
+
+        Args:
+            document: not trusted, of any kind and length.
+            now: with time zone.
+
+        Raises:
+            UnavailableError: never; it becomes the verdict ``unavailable``.
+        """
+        return self._verify(Presented.ORIGINAL, now, lambda inquiry: self._file(inquiry, document))
+
+    def verify_qr(self, text: str, now: datetime) -> Verdict:
+        """Say whether the certificate that a QR code names is genuine and still good.
+
+        Args:
+            text: as scanned, not trusted.
+            now: with time zone.
+        """
+        return self._verify(Presented.QR_ONLY, now, lambda inquiry: self._qr(inquiry, text))
+
+    def verify_code(self, code: str, now: datetime) -> Verdict:
+        """Say whether the certificate with a verification code is genuine and still good.
+
+        Args:
+            code: as typed; case, hyphens and look-alikes do not count.
+            now: with time zone.
+        """
+        return self._verify(Presented.CODE, now, lambda inquiry: self._code(inquiry, code))
+
+    def verify_serial(self, serial: str, name: str, now: datetime) -> Verdict:
+        """Say whether the certificate with a serial is that of a person, and still good.
+
+        A serial that does not exist and a name that does not belong to it give
+        the same answer, so that nobody can find out serials or names here.
+
+        Args:
+            serial: as printed.
+            name: of the holder; spaces, case and separators do not count.
+            now: with time zone.
+        """
+        return self._verify(Presented.SERIAL, now, lambda inquiry: self._serial(inquiry, serial, name))
+
+    def _verify(self, presented: Presented, now: datetime, steps: Callable[[Inquiry], None]) -> Verdict:
+        """Take the steps and make the verdict: the only place that does."""
+        inquiry = Inquiry(presented, now)
+        try:
+            check_trust_list(self._trust, now)
+            inquiry.passed(Step.TRUST_LIST, "trust-list", "信任列表在有效期内", "the trust list is current")
+            steps(inquiry)
+        except CheckFailed as failure:
+            return inquiry.conclude(failure.reason, failure.detail)
+        except UnavailableError as error:
+            return inquiry.conclude("register-unavailable", error.code)
+        if not inquiry.passed_steps >= _NEEDED:
+            raise AssertionError("a way to a good verdict left out a step")
+        return inquiry.conclude("good")
+
+    # ---- files --------------------------------------------------------------------------------------------------
+
+    def _file(self, inquiry: Inquiry, document: bytes) -> None:
+        sealed = self._find_sealed(document)
+        if sealed is None:
+            self._unsealed_file(inquiry, document)
+        registered, end = sealed
+        if end == len(document):
+            inquiry.integrity = Integrity.INTACT
+            inquiry.passed(Step.DOCUMENT, "exact-original", "文件与封存的原件逐字节相同", "it is the sealed original")
+        else:
+            inquiry.presented = Presented.ORIGINAL_WITH_UPDATES
+            self._check_updates(inquiry, document, registered)
+        found = self._steps.registered_claims(inquiry, registered)
+        self._steps.logged(inquiry, found, hashlib.sha256(document[:end]).digest())
+        check_document_signer(self._trust, sealed_certificates(document[:end]), found.claims)
+        inquiry.passed(Step.SIGNER, "signer", "文件由该发证机构签名", "the file was signed by the issuer it names")
+        self._steps.still_good(inquiry, found)
+
+    def _find_sealed(self, document: bytes) -> tuple[RegisteredCredential, int] | None:
+        """Take step 2 for a file: the register's entry and the length of the sealed bytes."""
+        if self._source is None:
+            return None
+        for end in (len(document), *signed_ends(document)):
+            registered = self._source.by_digest(hashlib.sha256(document[:end]).digest())
+            if registered is not None:
+                return registered, end
+        return None
+
+    def _check_updates(self, inquiry: Inquiry, document: bytes, registered: RegisteredCredential) -> None:
+        """Take step 3 for a sealed revision that other bytes follow."""
+        report = self._examine(inquiry, document)
+        if report.integrity not in _GOOD:
+            inquiry.presented = Presented.ALTERED
+            self._steps.describe(inquiry, self._steps.open_registered(registered))
+            raise CheckFailed("unreadable" if report.integrity is Integrity.UNREADABLE else "altered", _failed(report))
+        inquiry.passed(
+            Step.DOCUMENT,
+            "updates",
+            "封存之后只增加了验证数据",
+            "only validation data was added behind the sealed file",
+        )
+
+    def _examine(self, inquiry: Inquiry, document: bytes) -> DocumentReport:
+        report = self._reader.examine(document, anchors=self._trust.ca_certs, crls=self._supplied.crls, now=inquiry.now)
+        inquiry.integrity = report.integrity
+        return report
+
+    def _unsealed_file(self, inquiry: Inquiry, document: bytes) -> NoReturn:
+        """Judge a file that the register has not sealed: it is never valid, but what is it?"""
+        report = self._examine(inquiry, document)
+        look = self._reader.look(document)
+        clue = self._clue(report, look)
+        if clue is not None:
+            self._steps.describe(inquiry, clue)
+        inquiry.presented = _what_is(report)
+        if report.integrity is Integrity.UNREADABLE:
+            raise CheckFailed("unreadable", _failed(report))
+        if inquiry.presented is Presented.ALTERED:
+            raise CheckFailed("altered", _failed(report))
+        if report.integrity in _GOOD:
+            self._signed_file(inquiry, report, look, clue)
+        else:
+            self._copy(inquiry, look, clue)
+
+    def _signed_file(self, inquiry: Inquiry, report: DocumentReport, look: Look, clue: Found | None) -> NoReturn:
+        """Judge an intact signature over a file that was not sealed, or cannot be looked up."""
+        if report.trusted is not Trust.YES:
+            inquiry.presented = Presented.CONVERTED_COPY if clue is None else Presented.ALTERED
+            if clue is None:
+                raise CheckFailed("not-ours", report.sub_indication)
+            is_open = report.trusted is Trust.INDETERMINATE
+            raise CheckFailed("signer-undecided" if is_open else "signed-by-another", report.sub_indication)
+        inquiry.passed(Step.DOCUMENT, "document", "文件签名完好且可信", "the file's signatures are intact and trusted")
+        claims, payload, key = open_claims(self._trust, report.attachments.get(CLAIMS_ATTACHMENT, b""))
+        own = Found(claims, payload, key, None if clue is None else clue.registered)
+        self._steps.describe(inquiry, own)
+        check_issuer_key(key, claims.issuer, claims.issued_at)
+        inquiry.passed(Step.CLAIMS, "claims", "数据签名有效", "the signed data is the issuer's")
+        check_document_signer(self._trust, [report.signatures[0].signing_cert], claims)
+        inquiry.passed(Step.SIGNER, "signer", "文件由该发证机构签名", "the file was signed by the issuer it names")
+        self._shows(inquiry, look, own, is_copy=False)
+        if own.registered is not None:
+            check_same_claims(payload, self._steps.open_registered(own.registered).payload)
+            check_state(own.registered)
+        if self._source is not None:
+            raise CheckFailed("seal-not-logged", "the register knows no file with this digest")
+        proof = report.attachments.get(PROOF_ATTACHMENT, b"").decode("utf-8", "replace")
+        check_logged(self._trust, proof, issue_leaf(hashlib.sha256(payload).digest(), claims.salt), "issue-not-logged")
+        inquiry.passed(Step.LOG, "issue-logged", "颁发记录在透明日志中", "the log proves that it was issued")
+        self._steps.listed_offline(inquiry, claims.status_uri, claims.status_index)
+        check_expiry(claims, inquiry.now)
+        raise CheckFailed("register-not-asked")
+
+    def _copy(self, inquiry: Inquiry, look: Look, clue: Found | None) -> NoReturn:
+        """Judge a file without a good signature: it proves nothing, but may name a credential."""
+        codes = [text for text in look.symbols if _is_ours(text)]
+        if clue is None and codes:
+            self._qr(inquiry, codes[0])  # says why the register does not have it
+        if clue is None:
+            raise CheckFailed("not-ours", "no signature, and no readable code of ours")
+        self._shows(inquiry, look, clue, is_copy=True)
+        if clue.registered is None:
+            raise CheckFailed("register-not-asked" if self._source is None else "no-such-credential")
+        found = self._steps.registered_claims(inquiry, clue.registered)
+        self._steps.logged(inquiry, found, None)
+        self._steps.still_good(inquiry, found)
+        raise CheckFailed("copy")
+
+    def _shows(self, inquiry: Inquiry, look: Look, found: Found, *, is_copy: bool) -> None:
+        """Take step 7 for a page: its QR code and its text against the claims."""
+        codes = [text for text in look.symbols if _is_ours(text)]
+        if not is_copy and not codes:
+            raise CheckFailed("qr-of-another", "no QR code of ours on the page")
+        for text in codes:
+            scanned = parse_qr_text(text)
+            if scanned.code != found.claims.verification_code:
+                raise CheckFailed("qr-of-another", "another verification code")
+            if scanned.message is not None:
+                check_qr(self._steps.open_qr(scanned.message), found.claims, found.payload, "qr-of-another")
+        if check_shown(self._supplied.templates.get(found.claims.kind), found.claims, look.text):
+            inquiry.passed(Step.COMPARE, "shown", "页面显示与签名数据逐项一致", "the page shows what was signed")
+        else:
+            inquiry.left_open(Step.COMPARE, "shown", "页面是图像,未能逐项比对", "the page could not be compared")
+
+    def _clue(self, report: DocumentReport, look: Look) -> Found | None:
+        """Find out which credential a file pretends to be, by its QR codes, else by its attachment."""
+        try:
+            for text in look.symbols:
+                if _is_ours(text) and (found := self._by_code(parse_qr_text(text).code)) is not None:
+                    return found
+            claims, payload, key = open_claims(self._trust, report.attachments.get(CLAIMS_ATTACHMENT, b""))
+            return self._by_code(claims.verification_code) or Found(claims, payload, key, None)
+        except CheckFailed:
+            return None  # it names nothing that we could vouch for
+
+    def _by_code(self, code: str) -> Found | None:
+        registered = None if self._source is None else self._source.by_code(code)
+        if registered is None:
+            return None
+        found = self._steps.open_registered(registered)
+        if found.claims.verification_code != code:
+            raise CheckFailed("register-damaged", "the entry has another verification code")
+        return found
+
+    # ---- QR codes, codes and serials ----------------------------------------------------------------------------
+
+    def _qr(self, inquiry: Inquiry, text: str) -> None:
+        try:
+            scanned = parse_qr_text(text)
+        except (BadQrText, UnknownQrFormat) as error:
+            raise CheckFailed("bad-qr", error.code) from error
+        qr = None if scanned.message is None else self._steps.open_qr(scanned.message)
+        if qr is not None:
+            inquiry.credential = summarise_qr(qr)
+            inquiry.passed(Step.CLAIMS, "qr-signature", "二维码签名有效", "the QR code was signed by the issuer")
+        if self._source is None:
+            if qr is not None:
+                self._steps.listed_by_number(inquiry, qr)
+            raise CheckFailed("register-not-asked")
+        registered = self._source.by_code(scanned.code)
+        if registered is None:
+            raise CheckFailed("no-such-credential")
+        self._by_register(inquiry, self._steps.registered_claims(inquiry, registered), scanned.code, qr)
+
+    def _code(self, inquiry: Inquiry, text: str) -> None:
+        try:
+            code = parse_verification_code(text)
+        except BadVerificationCode as error:
+            raise CheckFailed("bad-code") from error
+        if self._source is None:
+            raise CheckFailed("register-not-asked")
+        registered = self._source.by_code(code)
+        if registered is None:
+            raise CheckFailed("no-such-credential")
+        self._by_register(inquiry, self._steps.registered_claims(inquiry, registered), code)
+
+    def _serial(self, inquiry: Inquiry, serial: str, name: str) -> None:
+        if self._source is None:
+            raise CheckFailed("register-not-asked")
+        inquiry.is_masked = True
+        wanted = fold_name_for_matching(name).encode()
+        matching = [
+            registered for registered in self._source.by_serial(serial) if self._is_named(registered, serial, wanted)
+        ]
+        if not matching:
+            raise CheckFailed("no-such-credential")
+        found = self._steps.registered_claims(inquiry, matching[0])
+        self._by_register(inquiry, found, found.claims.verification_code)
+
+    def _is_named(self, registered: RegisteredCredential, serial: str, wanted: bytes) -> bool:
+        """Whether an entry has this serial and this folded name; a damaged entry has no name."""
+        try:
+            claims = self._steps.open_registered(registered).claims
+        except CheckFailed:
+            return False
+        own = fold_name_for_matching(claims.holder.name).encode()
+        return claims.serial == serial and bool(wanted) and hmac.compare_digest(own, wanted)
+
+    def _by_register(self, inquiry: Inquiry, found: Found, code: str, qr: QrClaims | None = None) -> None:
+        """Take the steps that follow when a credential was found without its file."""
+        if found.claims.verification_code != code:
+            raise CheckFailed("register-damaged", "the entry has another verification code")
+        self._steps.logged(inquiry, found, None)
+        if qr is not None:
+            check_qr(qr, found.claims, found.payload, "register-differs")
+            inquiry.passed(Step.COMPARE, "qr", "二维码与登记数据一致", "the QR code says what the register says")
+        self._steps.still_good(inquiry, found)
+
+
+def _is_ours(text: str) -> bool:
+    try:
+        parse_qr_text(text)
+    except (BadQrText, UnknownQrFormat):
+        return False
+    return True
+
+
+def _what_is(report: DocumentReport) -> Presented:
+    """Name what an unsealed file is: changed after signing, signed, or a mere copy.
+
+    A signature that fails on bytes in their right place speaks of a change; one
+    whose byte range fits nowhere was carried along by a program that saved the
+    file anew.
+    """
+    if report.integrity in _GOOD:
+        return Presented.ORIGINAL
+    is_in_place = any(finding.name == "byte-range" and finding.passed for finding in report.findings)
+    if report.integrity is Integrity.MODIFIED or (report.integrity is Integrity.BROKEN and is_in_place):
+        return Presented.ALTERED
+    return Presented.CONVERTED_COPY
+
+
+def _failed(report: DocumentReport) -> str:
+    return "; ".join(f"{finding.name}: {finding.detail}" for finding in report.findings if not finding.passed)
