@@ -25,15 +25,15 @@ class _PathPen(BasePen):  # type: ignore[misc]  # fontTools has no types
     def _moveTo(self, point: tuple[float, float]) -> None:  # noqa: N802 - fontTools' own names
         self.parts.append(_units(*point) + b" m\n")
 
-    def _lineTo(self, point: tuple[float, float]) -> None:  # noqa: N802
+    def _lineTo(self, point: tuple[float, float]) -> None:  # noqa: N802 - the same
         self.parts.append(_units(*point) + b" l\n")
 
-    def _curveToOne(  # noqa: N802
+    def _curveToOne(  # noqa: N802 - the same
         self, first: tuple[float, float], second: tuple[float, float], end: tuple[float, float]
     ) -> None:
         self.parts.append(_units(*first, *second, *end) + b" c\n")
 
-    def _closePath(self) -> None:  # noqa: N802
+    def _closePath(self) -> None:  # noqa: N802 - the same
         self.parts.append(b"h\n")
 
 

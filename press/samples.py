@@ -29,7 +29,9 @@ from press.issuer_look import IssuerLook
 from press.look import render
 from press.press import Press
 from press.strict_table import BadTemplate, StrictTable
+from press.syntax import POINTS_PER_MM
 from press.template import Box, Template
+from press.vector_look import draw_svg
 
 PREVIEW_DPI = 150
 _MM_PER_INCH = 25.4
@@ -158,6 +160,25 @@ def preview(template: Template, fonts: FontLibrary, name: str, *, boxes: bool, d
     # Eight bits of colour are enough for a preview, and a quarter of the size.
     image.quantize(256, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def preview_svg(template: Template, fonts: FontLibrary, name: str, *, boxes: bool) -> str:
+    """Print a sample and draw it as SVG, on request with the boxes of its layout outlined.
+
+    Raises:
+        BadTemplate: the template or the sample makes no sense.
+        Overflow, MissingGlyph: the template cannot show the sample.
+    """
+    samples = SamplePress(template, fonts)
+    drawing = draw_svg(samples.print(name).document)
+    if not boxes:
+        return drawing
+    lines = [
+        f'<rect x="{box.x * POINTS_PER_MM:.2f}" y="{box.y * POINTS_PER_MM:.2f}" width="{box.width * POINTS_PER_MM:.2f}"'
+        f' height="{box.height * POINTS_PER_MM:.2f}" fill="none" stroke="#0060C0" stroke-width="0.4"/>'
+        for _, box in template.boxes(photo=samples.samples[name].record.photo is not None)
+    ]
+    return drawing.replace("</svg>", "\n".join([*lines, "</svg>"]))
 
 
 def _pixels(box: Box, dpi: int) -> tuple[float, float, float, float]:
