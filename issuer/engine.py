@@ -8,12 +8,14 @@ from the registry.
 """
 
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Thread
 from typing import Protocol
 
 from credential.errors import UnavailableError
@@ -184,7 +186,16 @@ _opened: list[IssuingLine] = []
 
 
 def _open(open_line: Callable[[], IssuingLine]) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
     _opened.append(open_line())
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that runs the engine is gone: nobody else would, and it holds keys."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # at any instruction: a chunk can be killed anywhere
 
 
 def _reserve(batch_id: int, number: int) -> None:

@@ -12,6 +12,8 @@ end is one credential a row, with the serial that approval gave it.
    under a published checkpoint. What is not logged is not printed.
 3. Print and sign (no transaction): the press makes each PDF with its proof of
    the ``issue`` leaf and signs it; the tail is sealed under its row's key.
+   Before that, what was reserved is stored beside the database, encrypted, so
+   that not even a restored older database makes a printed certificate unknown.
 4. Store: the prefixes, then all tails as one pack, durably and create-only,
    under the name fixed in step 1. If the pack is there already, a run before
    this one was killed after step 4, or another worker was quicker: it is read
@@ -26,6 +28,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Protocol
 
 from credential.claims import claims_digest, decode_claims, encode_claims
@@ -53,6 +56,7 @@ from registry.history import HistoryKind
 from registry.log.outbox import put_leaves
 from registry.packs import Pack, PackDamaged, PackItem, build_pack, item_place, read_pack
 from registry.prefixes import read_prefix, store_prefix
+from registry.reserve_records import store_reserve_records
 from registry.status.slots import Slot, allocate_slots
 from registry.tables import BatchState, ChunkState
 
@@ -207,7 +211,8 @@ def reserve_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
         void_numbers(session, office, batch_id, taken, "already-issued")
         rows = [row for row in rows if row.row_number not in obstacles]
         slots = allocate_slots(session, len(rows), office.random)
-        reserved = [_reserve(line, batch, row, slot, now) for row, slot in zip(rows, slots, strict=True)]
+        look = _Look(line)
+        reserved = [_reserve(look, batch, row, slot, now) for row, slot in zip(rows, slots, strict=True)]
         leaves = put_leaves(session, [issue_leaf(one.digest, one.claims.salt) for one in reserved])
         news = [
             _new_credential(chunk, row, slot, one, leaf)
@@ -231,7 +236,9 @@ def finish_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
         chunk = get_chunk(session, batch_id, number)
         if chunk.state is not ChunkState.RESERVED or chunk.pack_name is None:
             return
+        batch = get_batch(session, batch_id)
         reserved = read_reserved(session, office.vault, batch_id, number)
+    store_reserve_records(office.blobs, office.vault, batch, chunk.pack_name, reserved)
     claims = [decode_claims(open_message(one.claims).payload) for one in reserved]
     pack = None
     if not office.blobs.exists(chunk.pack_name):
@@ -239,6 +246,21 @@ def finish_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
     if pack is None:
         pack = _read_back(line, chunk.pack_name, reserved)
     _seal(line, chunk, pack, reserved, claims)
+
+
+class _Look:
+    """What is the same for all credentials of a chunk, asked of the press once."""
+
+    def __init__(self, line: IssuingLine) -> None:
+        self.office = line.office
+        self.signer = line.claims_signer
+        self.qr_budget = line.printer.qr_budget
+        self._prefix_digest = lru_cache(lambda photo: line.printer.prefix(photo=photo).digest)
+
+    def prefix_digest(self, row: StoredRow) -> bytes:
+        """Digest of the prefix that a row is printed on."""
+        digest: bytes = self._prefix_digest(row.photo is not None)
+        return digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +271,9 @@ class _Reserved:
     qr_text: str
 
 
-def _reserve(line: IssuingLine, batch: Batch, row: StoredRow, slot: Slot, now: datetime) -> _Reserved:
+def _reserve(look: _Look, batch: Batch, row: StoredRow, slot: Slot, now: datetime) -> _Reserved:
     """Fix everything about one credential, and sign its claims and its QR code."""
-    office = line.office
+    office = look.office
     settings = office.issuer.settings
     fields = row.record.fields
     claims = Claims(
@@ -270,12 +292,12 @@ def _reserve(line: IssuingLine, batch: Batch, row: StoredRow, slot: Slot, now: d
         status_index=slot.index,
         verification_code=new_verification_code(office.random(VERIFICATION_CODE_BYTES)),
         photo_digest=row.photo_digest,
-        template_digest=line.printer.prefix(photo=row.photo is not None).digest,
+        template_digest=look.prefix_digest(row),
         salt=office.random(SALT_BYTES),
     )
     payload = encode_claims(claims)
-    signer = line.claims_signer
-    in_qr = fit_qr_claims(claims, slot.list_number, line.printer.qr_budget, signature_bytes(signer.algorithm))
+    signer = look.signer
+    in_qr = fit_qr_claims(claims, slot.list_number, look.qr_budget, signature_bytes(signer.algorithm))
     qr_message = sign_message(encode_qr_claims(in_qr), signer)
     return _Reserved(
         claims=claims,
@@ -354,7 +376,7 @@ def _read_photos(line: IssuingLine, reserved: Sequence[ReservedCredential]) -> d
     for one in reserved:
         if one.photo is not None:
             start, content = read[one.photo.pack_name]
-            sealed = content[one.photo.offset - start :][: one.photo.length]
+            sealed = content[one.photo.offset - start : one.photo.offset - start + one.photo.length]
             photos[one.row_number] = one.key.open_bytes(
                 sealed, item_place("photo", one.photo.pack_name, one.row_number)
             )

@@ -27,8 +27,8 @@ from registry.vault import RecordErased, RecordKey, Vault
 class Proofs(Protocol):
     """What is asked of the log; registry.log.reader.LogReader answers it."""
 
-    def proof(self, leaf_id: int) -> str:
-        """The C2SP tlog-proof of a leaf; raises NotLogged while there is none."""
+    def proofs(self, leaf_ids: Sequence[int]) -> list[str]:
+        """The C2SP tlog-proofs of some leaves; raises NotLogged while one of them has none."""
         ...
 
     def checkpoint(self) -> str:
@@ -118,24 +118,30 @@ class RegistrySource:
         claims, _ = open_sealed(key, row)
         query = select(CredentialFileRow).where(CredentialFileRow.credential_id == row.id)
         files = session.exec(query.order_by(col(CredentialFileRow.revision))).all()
+        issue_proof, *seal_proofs = self._prove([row.issue_leaf, *(one.seal_leaf for one in files)])
         return RegisteredCredential(
             claims=claims,
             state=State(row.state),
             changes=_changes(session, row, key),
             superseded_by=_serial(session, row.superseded_by_id),
             supersedes=_serial(session, row.supersedes_id),
-            files=tuple(RegisteredFile(one.digest, one.length, self._proof(one.seal_leaf)) for one in files),
-            issue_proof=self._proof(row.issue_leaf),
+            files=tuple(
+                RegisteredFile(one.digest, one.length, proof) for one, proof in zip(files, seal_proofs, strict=True)
+            ),
+            issue_proof=issue_proof,
             status_list=row.status_list,
             status_index=row.status_index,
             issued=bool(files),
         )
 
-    def _proof(self, leaf_id: int) -> str:
+    def _prove(self, leaf_ids: list[int]) -> list[str]:
+        """Prove each leaf; an empty text stands for one that is not logged yet."""
         try:
-            return self._proofs.proof(leaf_id)
+            return self._proofs.proofs(leaf_ids)
         except NotLogged:
-            return ""
+            if len(leaf_ids) == 1:
+                return [""]
+            return [self._prove([leaf_id])[0] for leaf_id in leaf_ids]
 
 
 class DocumentStore:

@@ -155,6 +155,18 @@ class Vault:
             mac.update(encoded)
         return mac.finalize()
 
+    def seal_apart(self, content: bytes, at: bytes) -> bytes:
+        """Encrypt what is kept outside the database, under a key of its own; it survives a lost record key."""
+        return RecordKey(self._derive("apart"), self._random).seal_bytes(content, at)
+
+    def open_apart(self, sealed: bytes, at: bytes) -> bytes:
+        """Decrypt what :meth:`seal_apart` made.
+
+        Raises:
+            SealedDataDamaged: it was changed, or was sealed for another place or master key.
+        """
+        return RecordKey(self._derive("apart"), self._random).open_bytes(sealed, at)
+
     def _derive(self, purpose: str) -> bytes:
         info = f"yinzheng/{purpose}/v1".encode()
         return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=info).derive(self._master)
