@@ -7,7 +7,6 @@ The claims hold canonical values (ISO dates, ungrouped codes); people read
 from collections.abc import Mapping
 
 from credential.model import Claims, DocumentType, PartialDate
-from credential.schema import FieldKind
 from press.template import Template
 
 _DIGITS = "〇一二三四五六七八九"  # 〇 is U+3007, an ideograph of its own, not a circle
@@ -28,11 +27,9 @@ def display_values(template: Template, claims: Claims) -> Mapping[str, str]:
     A value stands on the page whole, though a long one may be broken over lines.
     """
     holder = claims.holder
-    kinds = {field.key: field.kind for field in template.schema.fields}
-    values = {
-        key: chinese_date(PartialDate(text)) if kinds.get(key) is FieldKind.DATE else text
-        for key, text in claims.fields.items()
-    }
+    values = dict(claims.fields)
+    for key in template.date_keys & values.keys():
+        values[key] = chinese_date(PartialDate(values[key]))
     values |= {
         "name": holder.name,
         "sex": holder.sex,
@@ -81,8 +78,14 @@ def _numeral(number: int) -> str:
     return head + (_DIGITS[ones] if ones else "")
 
 
+class _Blank(dict[str, str]):
+    """A record's fields; those it does not have are blank."""
+
+    def __missing__(self, _key: str) -> str:
+        return ""
+
+
 def _statement(template: Template, claims: Claims) -> str:
     mode = claims.fields.get(template.statement_field, "")
     text = template.statements.get(mode, template.statements.get("", ""))
-    known = {field.key: claims.fields.get(field.key, "") for field in template.schema.fields}
-    return text.format(**known)
+    return text.format_map(_Blank(claims.fields)) if "{" in text else text

@@ -148,22 +148,23 @@ def _runs(glyphs: Sequence[Glyph], static: Mapping[Glyph, bytes]) -> list[tuple[
     return runs
 
 
+class _Places(dict[Glyph, bytes]):
+    """Gives each glyph of the certificate's own font the next place when it is first asked for."""
+
+    def __missing__(self, glyph: Glyph) -> bytes:
+        place = self[glyph] = gid_hex(len(self) + 1)
+        return place
+
+
 def join_content(pieces: Sequence[Piece], pictures: bytes) -> tuple[bytes, list[Glyph]]:
     """Join the pieces into a content stream and list the glyphs of the certificate's own font."""
-    places: dict[Glyph, bytes] = {}
-    out: list[bytes] = []
-    for piece in pieces:
-        for part in piece.parts:
-            if isinstance(part, bytes):
-                out.append(part)
-                continue
-            for glyph in part:
-                place = places.get(glyph)
-                if place is None:
-                    place = places[glyph] = gid_hex(len(places) + 1)
-                out.append(place)
-    out.append(pictures)
-    return b"".join(out), list(places)
+    places = _Places()
+    out = [
+        part if isinstance(part, bytes) else b"".join([places[glyph] for glyph in part])
+        for piece in pieces
+        for part in piece.parts
+    ]
+    return b"".join((*out, pictures)), list(places)
 
 
 def pictures_content(plan: PagePlan, photo: Jpeg | None) -> bytes:
@@ -224,41 +225,44 @@ def write_tail(prefix: Prefix, parts: TailParts) -> UnsignedTail:
     when = pdf_date(parts.signed_at)
     font = subset_font(parts.glyphs)
     side, samples = symbol_image(parts.symbol)
-    bodies = {
-        Tail.CONTENT: _stream(b"", parts.content),
-        Tail.FONT_FILE: _stream(b"/Length1 %d" % len(font), font),
-        Tail.TO_UNICODE: _stream(b"", to_unicode([glyph.text for glyph in parts.glyphs])),
-        Tail.CID_FONT: value_cid_font(prefix.plan, parts.glyphs),
-        Tail.QR: _stream(
-            b"/Type/XObject/Subtype/Image/Width %d/Height %d/BitsPerComponent 1/ColorSpace/DeviceGray/Decode[1 0]"
-            % (side, side),
-            samples,
-        ),
-        Tail.COSE: _attachment(b"application#2Fcose", parts.message, when),
-        Tail.PROOF: _attachment(b"text#2Fplain", parts.proof, when),
-    }
+    tail = _Objects(len(prefix.content))
+    tail.stream(Tail.CONTENT, b"", parts.content)
+    tail.stream(Tail.FONT_FILE, b"/Length1 %d" % len(font), font)
+    tail.stream(Tail.TO_UNICODE, b"", to_unicode([glyph.text for glyph in parts.glyphs]))
+    tail.add(Tail.CID_FONT, b"%d 0 obj\n%b\nendobj\n" % (Tail.CID_FONT, value_cid_font(prefix.plan, parts.glyphs)))
+    picture = b"/Type/XObject/Subtype/Image/Width %d/Height %d/BitsPerComponent %d/ColorSpace/%b"
+    tail.stream(Tail.QR, picture % (side, side, 1, b"DeviceGray") + b"/Decode[1 0]", samples)
+    tail.stream(Tail.COSE, _attachment(b"application#2Fcose", parts.message, when), parts.message)
+    tail.stream(Tail.PROOF, _attachment(b"text#2Fplain", parts.proof, when), parts.proof)
     if parts.photo is not None:
-        bodies[Tail.PHOTO] = _stream(
-            b"/Type/XObject/Subtype/Image/Width %d/Height %d/BitsPerComponent 8/ColorSpace/%b/Filter/DCTDecode"
-            % (parts.photo.width, parts.photo.height, _COLOURS[parts.photo.components]),
-            parts.photo.content,
-        )
-    position = len(prefix.content)
-    offsets: dict[Tail, int] = {}
-    written: list[bytes] = []
-    for index, body in bodies.items():
-        offsets[index] = position
-        whole = b"%d 0 obj\n%b\nendobj\n" % (index, body)
-        written.append(whole)
-        position += len(whole)
-    offsets[Tail.SIGNATURE] = position
+        facts = (parts.photo.width, parts.photo.height, 8, _COLOURS[parts.photo.components])
+        tail.stream(Tail.PHOTO, picture % facts + b"/Filter/DCTDecode", parts.photo.content)
     signature = _signature_head(prefix.plan.look.name, when)
-    opening = position + len(signature) + _BYTE_RANGE_WIDTH + len(b"/Contents")
+    tail.add(Tail.SIGNATURE, signature)
+    opening = tail.position + _BYTE_RANGE_WIDTH + len(b"/Contents")
     closing = opening + parts.contents_width + 2
-    after = _end(prefix, offsets, parts.document_id, closing)
+    after = _end(prefix, tail.offsets, parts.document_id, closing)
     byte_range = b"[0 %d %d %d]" % (opening, closing, len(after))
-    written += [signature, byte_range.ljust(_BYTE_RANGE_WIDTH), b"/Contents"]
-    return UnsignedTail(b"".join(written), after)
+    return UnsignedTail(b"".join((*tail.parts, byte_range.ljust(_BYTE_RANGE_WIDTH), b"/Contents")), after)
+
+
+class _Objects:
+    """Objects one after another, with their offsets; big contents are not copied before the last join."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.offsets: dict[Tail, int] = {}
+        self.parts: list[bytes] = []
+
+    def add(self, index: Tail, whole: bytes) -> None:
+        self.offsets[index] = self.position
+        self.parts.append(whole)
+        self.position += len(whole)
+
+    def stream(self, index: Tail, entries: bytes, content: bytes) -> None:
+        self.add(index, b"%d 0 obj\n<<%b/Length %d>>\nstream\n" % (index, entries, len(content)))
+        self.parts += (content, b"\nendstream\nendobj\n")
+        self.position += len(content) + len(b"\nendstream\nendobj\n")
 
 
 def pdf_date(moment: datetime) -> bytes:
@@ -266,14 +270,8 @@ def pdf_date(moment: datetime) -> bytes:
     return moment.astimezone(BEIJING).strftime("(D:%Y%m%d%H%M%S+08'00')").encode("ascii")
 
 
-def _stream(entries: bytes, content: bytes) -> bytes:
-    return b"<<%b/Length %d>>\nstream\n%b\nendstream" % (entries, len(content), content)
-
-
 def _attachment(media_type: bytes, content: bytes, when: bytes) -> bytes:
-    return _stream(
-        b"/Type/EmbeddedFile/Subtype/%b/Params<</Size %d/ModDate%b>>" % (media_type, len(content), when), content
-    )
+    return b"/Type/EmbeddedFile/Subtype/%b/Params<</Size %d/ModDate%b>>" % (media_type, len(content), when)
 
 
 def _signature_head(issuer: str, when: bytes) -> bytes:

@@ -188,6 +188,7 @@ class Template:
         folder: where it is.
         digest: SHA-256 over the files that decide what the page looks like.
         schema: of ``record.toml`` and ``titles.toml``.
+        date_keys: fields of the record that are dates.
         statements: text by the value of ``statement_field``; ``""`` for any other value.
         vocabulary: characters of the value face kept in the prefix.
     """
@@ -195,6 +196,7 @@ class Template:
     folder: Path
     digest: bytes
     schema: RecordSchema
+    date_keys: frozenset[str]
     title: str
     language: str
     width: float

@@ -65,6 +65,7 @@ def _parse(folder: Path, schema: RecordSchema, table: StrictTable) -> Template:
         folder=folder,
         digest=_digest(folder, ("template.toml", "record.toml", artwork, seal.artwork)),
         schema=schema,
+        date_keys=frozenset(field.key for field in schema.fields if field.kind is FieldKind.DATE),
         title=table.text("title"),
         language=table.text("language"),
         width=width,
