@@ -152,6 +152,7 @@ def submit(
         if existing is None:
             batch = insert_batch(session, office.vault, new, rows, packs)
             _append(session, batch, HistoryKind.BATCH_SUBMITTED, now, (maker, None))
+            history.log_head(session, office.vault)
     # The photos of a submission that another process was quicker with stay behind, sealed under lost keys.
     return _submission(office, existing or batch, is_new=existing is None)
 
@@ -199,6 +200,7 @@ def approve(office: Office, batch_id: int, *, checker: str, expected_digest: byt
         _number(session, office, batch, rows, now)
         mark_approved(session, batch_id, checker, now)
         _append(session, batch, HistoryKind.BATCH_APPROVED, now, (batch.maker, checker))
+        history.log_head(session, office.vault)
         return get_batch(session, batch_id)
 
 
@@ -225,6 +227,7 @@ def cancel(office: Office, batch_id: int, *, person: str, reason: str, now: date
             move_chunk(session, chunk, ChunkState.CANCELLED, now)
         mark_cancelled(session, batch_id, reason, now)
         _append(session, batch, HistoryKind.BATCH_CANCELLED, now, (person, None))
+        history.log_head(session, office.vault)
         return get_batch(session, batch_id)
 
 

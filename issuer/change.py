@@ -230,6 +230,7 @@ def change_state(desk: ChangeDesk, serial: str, decided: Decided, now: datetime)
             recorded_at=now,
         )
         put_leaves(session, [status_leaf(change, status_salt(office, entry))])
+        history.log_head(session, office.vault)
         changed = get_credential(session, serial, office.issuer.id)
     desk.lists.publish(now)
     desk.sequencer.sequence(now)

@@ -20,8 +20,8 @@ end is one credential a row, with the serial that approval gave it.
    back, every file and signature is verified, and *its* digests are sealed,
    since signatures need not come out the same twice.
 5. Seal (one transaction): the chunk moves to issued if it was not there yet,
-   files and digests are registered, and the ``seal`` leaves go to the outbox.
-   The next run of the sequencer logs them.
+   files and digests are registered, and the ``seal`` leaves and one for the
+   head of the history go to the outbox. The sequencer's next run logs them.
 """
 
 import hashlib
@@ -429,3 +429,4 @@ def _seal(
             batch_id=batch.id,
         )
         history.append(session, entry)
+        history.log_head(session, office.vault)

@@ -15,9 +15,11 @@ import cbor2
 from sqlmodel import Session, col, select
 
 from credential.errors import UnavailableError
+from credential.leaves import SALT_BYTES, history_leaf
 from credential.model import State
+from registry.log.outbox import put_leaves
 from registry.tables import HistoryRow
-from registry.vault import RecordKey, place
+from registry.vault import RecordKey, Vault, place
 
 DOMAIN = "yinzheng/history/v1"
 """First item of what an entry's digest covers, so that it can be no other digest of ours."""
@@ -139,6 +141,17 @@ def entry_digest(row: HistoryRow) -> bytes:
 def head(session: Session) -> tuple[int, bytes]:
     """The newest entry's sequence number and digest; 0 and :data:`GENESIS` when there is none."""
     return _head(session, lock=False)
+
+
+def log_head(session: Session, vault: Vault) -> None:
+    """Commit to the newest entry in the log, in the caller's transaction: what is cut off later is found."""
+    sequence, digest = head(session)
+    put_leaves(session, [history_leaf(digest, sequence, head_salt(vault, sequence))])
+
+
+def head_salt(vault: Vault, sequence: int) -> bytes:
+    """The salt of the leaf that commits to the head; an auditor is given it with the head."""
+    return vault.blind("history-leaf", str(sequence))[:SALT_BYTES]
 
 
 def verify_history(session: Session) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from credential.leaves import history_leaf
 from credential.model import State
 from registry.database import Session
 from registry.history import (
@@ -20,11 +21,13 @@ from registry.history import (
     details_place,
     entry_digest,
     head,
+    head_salt,
     verify_history,
 )
 from registry.tables import HistoryRow
 from registry.triggers import drop_triggers
 from tests.fakes_issuer import CHECKER, MAKER, START, House, build_house
+from tests.faults.faults import run_all
 
 
 @pytest.fixture
@@ -165,3 +168,12 @@ def test_two_appends_in_one_transaction_are_chained(house: House) -> None:
     with house.database.transaction() as session:
         first, second = both(session)
     assert second.previous == first.digest
+
+
+def test_the_head_is_committed_to_in_the_log_under_a_salt_of_its_own(house: House) -> None:
+    run_all(house)
+    with house.database.reading() as session:
+        sequence, digest = head(session)
+        leaves = session.execute(text("SELECT leaf FROM log_leaf WHERE position IS NOT NULL")).scalars().all()
+    assert history_leaf(digest, sequence, head_salt(house.vault, sequence)) in leaves
+    assert head_salt(house.vault, sequence) != head_salt(house.vault, sequence - 1)
