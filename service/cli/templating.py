@@ -7,7 +7,7 @@ import typer
 
 from credential.errors import InputError
 from press.inspection import check_template
-from press.samples import load_samples, preview
+from press.samples import load_samples, preview, preview_svg
 from press.template_file import load_template
 from service.checking import font_library
 from service.cli.language import say
@@ -88,6 +88,7 @@ def template_preview(
     ] = None,
     out: Annotated[Path, typer.Option(help=say("图片目录", "folder for the pictures"))] = Path(),
     *,
+    svg: Annotated[bool, typer.Option("--svg/--png", help=say("图片格式", "format of the pictures"))] = False,
     boxes: Annotated[
         bool, typer.Option("--boxes", help=say("画出版面框线", "outline the boxes of the layout"))
     ] = False,
@@ -100,8 +101,11 @@ def template_preview(
         raise UnknownSample(sample, known)
     out.mkdir(parents=True, exist_ok=True)
     for name in [sample] if sample else known:
-        target = out / f"{template.folder.name}-{name}.png"
-        target.write_bytes(preview(template, fonts, name, boxes=boxes))
+        target = out / f"{template.folder.name}-{name}.{'svg' if svg else 'png'}"
+        if svg:
+            target.write_text(preview_svg(template, fonts, name, boxes=boxes), encoding="utf-8")
+        else:
+            target.write_bytes(preview(template, fonts, name, boxes=boxes))
         console.print(str(target))
 
 
