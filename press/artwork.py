@@ -98,10 +98,15 @@ def _draw(path: Path, inputs: Mapping[str, str], size: tuple[float, float], writ
         compiled = _compile(path.read_bytes(), path, inputs)
     else:
         raise BadTemplate(path.name, "is neither .typ, .svg nor .pdf", "须为 .typ、.svg 或 .pdf")
-    with pikepdf.open(io.BytesIO(compiled)) as pdf:
-        if len(pdf.pages) != 1:
-            raise BadTemplate(path.name, f"has {len(pdf.pages)} pages, not one", f"有 {len(pdf.pages)} 页, 应为一页")
-        drawing = _take_apart(pdf.pages[0], writer)
+    try:
+        with pikepdf.open(io.BytesIO(compiled)) as pdf:
+            if len(pdf.pages) != 1:
+                raise BadTemplate(
+                    path.name, f"has {len(pdf.pages)} pages, not one", f"有 {len(pdf.pages)} 页, 应为一页"
+                )
+            drawing = _take_apart(pdf.pages[0], writer)
+    except pikepdf.PdfError as error:
+        raise BadTemplate(path.name, f"cannot be read: {error}", f"无法读取: {error}") from error
     _check_size(path.name, drawing, width, height)
     return drawing
 

@@ -5,12 +5,14 @@ The claims hold canonical values (ISO dates, ungrouped codes); people read
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from credential.model import Claims, DocumentType, PartialDate
 from press.template import Template
 
 _DIGITS = "〇一二三四五六七八九"  # 〇 is U+3007, an ideograph of its own, not a circle
 _CODE_GROUP = 4
+_CACHED_DATES = 4096  # a batch has few dates of issue, and not many of qualification
 
 DOCUMENT_NAMES: Mapping[DocumentType, str] = {
     DocumentType.RESIDENT_ID: "居民身份证",
@@ -46,6 +48,7 @@ def display_values(template: Template, claims: Claims) -> Mapping[str, str]:
     return {key: value for key, value in values.items() if value}
 
 
+@lru_cache(_CACHED_DATES)
 def chinese_date(day: PartialDate) -> str:
     """Write a date with digits, ``2026年06月30日``, no more precisely than it is known."""
     parts = [f"{day.year:04}年"]
@@ -56,6 +59,7 @@ def chinese_date(day: PartialDate) -> str:
     return "".join(parts)
 
 
+@lru_cache(_CACHED_DATES)
 def numeral_date(day: PartialDate) -> str:
     """Write a date with Chinese numerals, ``二〇二六年七月八日``, as under a seal."""
     parts = ["".join(_DIGITS[int(digit)] for digit in f"{day.year:04}"), "年"]

@@ -245,10 +245,16 @@ def _attachments(pdf: pikepdf.Pdf) -> Iterator[tuple[str, str]]:
 
 def _colours(pdf: pikepdf.Pdf) -> Iterator[tuple[str, str]]:
     for image in _of_subtype(pdf, "/Image"):
-        if image.get("/ColorSpace") not in {pikepdf.Name.DeviceRGB, pikepdf.Name.DeviceGray}:
+        if not _is_rgb_or_grey(image.get("/ColorSpace")):
             yield "ISO 19005-3, 6.2.4.3", "a picture is neither RGB nor grey, as the output intent asks"
         if image.get("/Interpolate") is True:
             yield "ISO 19005-3, 6.2.8", "a picture asks for interpolation"
+
+
+def _is_rgb_or_grey(space: Any) -> bool:
+    if isinstance(space, pikepdf.Array):
+        return bool(space[0] == pikepdf.Name.ICCBased) and int(space[1].N) in {1, 3}
+    return any(space == name for name in (pikepdf.Name.DeviceRGB, pikepdf.Name.DeviceGray))
 
 
 def _of_type(pdf: pikepdf.Pdf, name: str) -> Iterator[Any]:

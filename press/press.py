@@ -28,7 +28,7 @@ from press.layout import Overflow, fit
 from press.page import PagePlan, Slot, plan_page
 from press.prefix import Prefix, compile_template
 from press.symbol import SymbolPress
-from press.tail import SlotWriter, TailParts, UnsignedTail, join_content, pictures_content, read_jpeg, write_tail
+from press.tail import Jpeg, SlotWriter, TailParts, UnsignedTail, join_content, pictures_content, read_jpeg, write_tail
 from press.template import Template
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = ["IssuerLook", "LayoutProblem", "MixedUp", "Press", "Printed"]
 
 
 CODE_LENGTH = 16  # characters of a verification code, ungrouped
+_CACHED_SIZES = 1024  # of photos
 
 
 class MixedUp(InputError):
@@ -171,8 +172,8 @@ class Press:
         self._check_claims(claims, photo, layout.prefix)
         jpeg = None if photo is None else read_jpeg(photo)
         values = display_values(self.template, claims)
-        pictures = pictures_content(layout.prefix.plan, jpeg)
-        content, glyphs = join_content([writer.piece(values) for writer in layout.writers], pictures)
+        pieces = [writer.piece(values) for writer in layout.writers]
+        content, glyphs = join_content(pieces, layout.pictures(jpeg))
         tail = write_tail(
             layout.prefix,
             TailParts(
@@ -231,8 +232,7 @@ class Press:
             prefix = compile_template(
                 self.template, self.look, self._fonts, photo=photo, cache_folder=self._cache_folder
             )
-            writers = tuple(SlotWriter(slot, prefix) for slot in prefix.plan.slots)
-            layout = self._layouts[photo] = _Layout(prefix, writers)
+            layout = self._layouts[photo] = _Layout(prefix)
         return layout
 
     def _plan(self, *, photo: bool) -> PagePlan:
@@ -242,10 +242,22 @@ class Press:
         return plan
 
 
-@dataclass(frozen=True, slots=True)
 class _Layout:
-    prefix: Prefix
-    writers: tuple[SlotWriter, ...]
+    """A prefix with what prints on it."""
+
+    def __init__(self, prefix: Prefix) -> None:
+        self.prefix = prefix
+        self.writers = tuple(SlotWriter(slot, prefix) for slot in prefix.plan.slots)
+        self._pictures: dict[tuple[int, int], bytes] = {}
+
+    def pictures(self, photo: Jpeg | None) -> bytes:
+        """Give the content that places the pictures; photos of a batch mostly have one size."""
+        size = (0, 0) if photo is None else (photo.width, photo.height)
+        if size not in self._pictures:
+            if len(self._pictures) >= _CACHED_SIZES:
+                self._pictures.clear()
+            self._pictures[size] = pictures_content(self.prefix.plan, photo)
+        return self._pictures[size]
 
 
 def _fed(state: "Hash", content: bytes) -> "Hash":
