@@ -96,7 +96,9 @@ def test_the_digest_follows_every_file_that_decides_the_look(folder: Path) -> No
 
 def test_a_kind_without_photo_needs_no_photo_box(folder: Path) -> None:
     record = folder / "record.toml"
-    record.write_text(re.sub('^photo = ".*"$', 'photo = "none"', record.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
+    record.write_text(
+        re.sub('^photo = ".*"$', 'photo = "none"', record.read_text("utf-8"), flags=re.MULTILINE), "utf-8"
+    )
     with pytest.raises(BadTemplate, match="photo is not a known key"):
         load_template(folder)
     path = folder / "template.toml"
