@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import cbor2
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from credential.errors import UnavailableError
@@ -173,8 +174,8 @@ def verify_history(session: Session) -> int:
 
 def _head(session: Session, *, lock: bool) -> tuple[int, bytes]:
     query = select(HistoryRow.sequence, HistoryRow.digest).order_by(col(HistoryRow.sequence).desc()).limit(1)
-    if lock:
-        # SQLite holds the write lock already and ignores this.
-        query = query.with_for_update()
+    if lock and session.get_bind().dialect.name == "postgresql":
+        # Locking the newest row would not do: another may be newest by the time the lock is given.
+        session.execute(text("LOCK TABLE history IN EXCLUSIVE MODE"))
     newest = session.exec(query).first()
     return (0, GENESIS) if newest is None else (newest[0], newest[1])

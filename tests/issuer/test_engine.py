@@ -10,10 +10,11 @@ import pytest
 
 from credential.errors import Error, InputError
 from credential.leaves import LeafKind
+from issuer import engine
 from issuer.batch import SamePerson, approve, submit
 from issuer.engine import ProcessPool, Records, WorkerDied
 from issuer.issue import IssuingLine, NotApproved
-from registry.batches import Batch
+from registry.batches import Batch, progress
 from registry.chunks import UnknownChunk
 from registry.log.reader import NotLogged
 from tests.fakes_issuer import CHECKER, MAKER, FakePress, House, build_house, make_records
@@ -92,6 +93,19 @@ def test_errors_survive_the_way_between_processes(error: Error) -> None:
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - just made
     assert (type(copy), str(copy), copy.en, copy.zh) == (type(error), str(error), error.en, error.zh)
     assert copy.__dict__ == error.__dict__
+
+
+def test_a_worker_opens_its_line_once_and_does_both_halves(
+    house: House, batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_opened", [])
+    engine._open(functools.partial(open_line, tmp_path))
+    engine._reserve(batch.id, 1)
+    house.log.sequence(house.clock.now())
+    engine._finish(batch.id, 1)
+    with house.database.reading() as session:
+        assert progress(session, batch.id).issued == 3
+    assert len(engine._opened) == 1
 
 
 def test_a_draft_is_not_issued_by_a_pool_either(house: House, tmp_path: Path) -> None:

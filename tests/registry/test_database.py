@@ -1,6 +1,7 @@
 """Opening, migrating, and what the database refuses by itself."""
 
 import sqlite3
+from datetime import UTC, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, StatementError
 from sqlmodel import SQLModel
 
 from credential.errors import UnavailableError
 from registry import database as database_module
+from registry.columns import Moment
 from registry.database import (
     Database,
     DatabaseNotMigrated,
     DatabaseTooNew,
     DatabaseUnavailable,
+    _is_out_of_reach,
     migrate,
     open_database,
 )
@@ -175,6 +180,32 @@ def test_a_bug_of_ours_is_not_hidden_as_an_outage(url: str) -> None:
     migrate(url)
     with pytest.raises(OperationalError, match="no such table"), Database(url).transaction() as session:
         session.execute(text("SELECT * FROM nonsense"))
+
+
+def test_a_moment_needs_a_time_zone(url: str) -> None:
+    migrate(url)
+    with pytest.raises(StatementError, match="time zone"), Database(url).transaction() as session:
+        add_issuer(session, ISSUER, now=START.replace(tzinfo=None))
+
+
+def test_moments_of_any_zone_come_back_in_utc() -> None:
+    beijing = START.astimezone(timezone(timedelta(hours=8)))
+    postgresql, sqlite = PGDialect(), SQLiteDialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+    assert Moment().process_bind_param(beijing, sqlite) == START.replace(tzinfo=None)
+    assert Moment().process_bind_param(beijing, postgresql) == START
+    for stored, dialect in ((START.replace(tzinfo=None), sqlite), (beijing, postgresql)):
+        read = Moment().process_result_value(stored, dialect)
+        assert read == START
+        assert read is not None
+        assert read.tzinfo is UTC
+    assert Moment().process_bind_param(None, sqlite) is None
+    assert Moment().process_result_value(None, sqlite) is None
+
+
+def test_a_server_that_refuses_connections_is_out_of_reach_and_a_wrong_query_is_not() -> None:
+    assert _is_out_of_reach(OperationalError("SELECT 1", {}, Exception("connection refused")))
+    assert _is_out_of_reach(DBAPIError("SELECT 1", {}, Exception("gone"), connection_invalidated=True))
+    assert not _is_out_of_reach(ProgrammingError("SELECT 1", {}, Exception("no such table")))
 
 
 def test_passwords_of_the_url_do_not_show() -> None:
