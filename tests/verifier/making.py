@@ -1,5 +1,6 @@
 """Make signed PDFs and the authorities behind them with pyHanko and cryptography, apart from our own press."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -187,6 +188,7 @@ def append_objects(
     has_info: bool = False,
     between: bytes = b"",
     trailer: bytes = b"",
+    root: int = 1,
     ending: bytes = b"%%EOF\n",
 ) -> bytes:
     """Write objects behind a document with a cross-reference table, as an update where there is an earlier one."""
@@ -200,7 +202,7 @@ def append_objects(
     for number, offset in sorted(offsets.items()):
         out += b"%d 1\n%010d 00000 n \n" % (number, offset)
     size = max(max(objects, default=0) + 1, _size(document) if previous is not None else 0)
-    out += b"trailer\n<< /Size %d /Root 1 0 R%s" % (size, b" /Info 6 0 R" if has_info else b"")
+    out += b"trailer\n<< /Size %d /Root %d 0 R%s" % (size, root, b" /Info 6 0 R" if has_info else b"")
     if previous is not None:
         out += b" /Prev %d" % (last_startxref(document) if previous == -1 else previous)
     out += trailer + b" >>\nstartxref\n%d\n" % start + ending
@@ -208,8 +210,7 @@ def append_objects(
 
 
 def _size(document: bytes) -> int:
-    position = document.rindex(b"/Size ") + 6
-    return int(document[position : position + 12].split()[0].rstrip(b">/"))
+    return int(re.findall(rb"/Size (\d+)", document)[-1])
 
 
 def last_startxref(document: bytes) -> int:

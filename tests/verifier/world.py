@@ -38,6 +38,7 @@ SLOTS = 4096
 CODE = "7F3K9Q2MWX4T8ZBN"
 
 LOG_KEY = MemorySigner("log", Algorithm.ED25519)
+OTHER_LOG_KEY = MemorySigner("another log", Algorithm.ED25519)
 STATUS_KEY = MemorySigner("status")
 QR_KEY = MemorySigner("qr")
 
