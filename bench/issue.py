@@ -34,13 +34,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.figures import Figures, Opening, Rate, Result, Sizes, Spread, Stage, Workers, rewrite, show
+from bench.figures import Figures, Opening, Rate, Result, Sizes, Spread, Stage, Workers
 from bench.installation import ISSUER, PASSPHRASE, TEMPLATE, Installation, in_new_process
 from bench.stopped import Job, StoppedHouse, StoppedPrinter
 from bench.stopwatch import Stopwatch
 from bench.surroundings import describe
+from bench.tables import PLAIN_WIDTH, rewrite, show
 from credential.ports import Algorithm
 from credential.trust import Role
+from issuer.batch import CHUNK_ROWS
 from issuer.engine import ProcessPool, Records
 from issuer.issue import IssuingLine
 from keys.file_signer import FileSigner
@@ -52,6 +54,7 @@ ROWS, QUICK_ROWS, REPEATS = 2_000, 500, 3
 RAW_SECONDS = 0.5
 JOBS = 1_000  # that the press alone prints, in each repetition
 CHECKED_DOCUMENTS = 5
+CHUNKS_A_PROCESS = 4
 README = Path(__file__).with_name("README.md")
 
 
@@ -123,11 +126,11 @@ class Measurement:
         self._options = options
         self._step = step
         self._say("make keys and an issuer")
-        self._installation = Installation(folder, algorithm)
+        self.installation = Installation(folder, algorithm)
 
     def result(self) -> Result:
         """Measure all; see the module for the order."""
-        installation, rows = self._installation, self._options.rows
+        installation, rows = self.installation, self._options.rows
         cold, cached = self._openings()
         first, first_warm = self._first_batches()
         pipeline = self._pipeline()
@@ -155,11 +158,11 @@ class Measurement:
 
     @cached_property
     def _line(self) -> IssuingLine:
-        return self._installation.line()
+        return self.installation.line()
 
     @property
     def _signer(self) -> FileSigner:
-        return self._installation.house.store.signer(Role.PDF, ISSUER)
+        return self.installation.house.store.signer(Role.PDF, ISSUER)
 
     def _say(self, what: str) -> None:
         self._step(f"{self._algorithm}: {what}")
@@ -167,7 +170,7 @@ class Measurement:
     def _openings(self) -> tuple[Opening, Opening]:
         """Step 1."""
         self._say("a new process, nothing cached")
-        installation = self._installation
+        installation = self.installation
         line = installation.line()
         batches = [installation.approved_batch(line, 1) for _ in range(2)]
         shutil.rmtree(installation.house.folder.cache)
@@ -180,7 +183,7 @@ class Measurement:
     def _first_batches(self) -> tuple[Timed, Timed]:
         """Step 2, the start: a whole batch with nothing looked at yet, then a batch of one."""
         self._say("first batch of the process")
-        installation = self._installation
+        installation = self.installation
         whole = installation.approved_batch(self._line, self._options.rows)
         first = timed(partial(installation.issue, self._line, whole))
         one = installation.approved_batch(self._line, 1)
@@ -189,7 +192,7 @@ class Measurement:
 
     def _pipeline(self) -> Rate:
         """Step 2."""
-        installation, timings = self._installation, []
+        installation, timings = self.installation, []
         for number in range(1, self._options.repeats + 1):
             self._say(f"whole pipeline, {number} of {self._options.repeats}")
             batch = installation.approved_batch(self._line, self._options.rows)
@@ -200,9 +203,9 @@ class Measurement:
         """Step 3; also the rate with stopwatches, the printer's jobs, and the batch."""
         self._say("stages")
         stopwatch, rows = Stopwatch(), self._options.rows
-        house = StoppedHouse(self._installation.house, stopwatch)
+        house = StoppedHouse(self.installation.house, stopwatch)
         line, printer = house.stopped_line(ISSUER, TEMPLATE, JOBS)
-        batch = self._installation.approved_batch(self._line, rows)
+        batch = self.installation.approved_batch(self._line, rows)
         house.run(line, batch)
         total = sum(spent.wall for spent in stopwatch.spent.values())
         stages = tuple(
@@ -218,7 +221,7 @@ class Measurement:
         printed: list[Printed] = []
         for number in range(1, self._options.repeats + 1):
             self._say(f"press alone, {number} of {self._options.repeats}")
-            press = self._installation.fresh_press()
+            press = self.installation.fresh_press()
             _print_all(press, warm_up)
             printed.clear()
             timings.append(beside_raw(self._signer, partial(_print_all, press, jobs, printed)))
@@ -232,11 +235,11 @@ class Measurement:
         return rate(timings, len(jobs)), sizes
 
     def _workers(self, one_process: float) -> Workers:
-        """Step 5: as many rows for each process as one process had."""
-        house, processes = self._installation.house, self._options.workers
+        """Step 5, with enough chunks for each process to come into step."""
+        house, processes = self.installation.house, self._options.workers
         self._say(f"{processes} processes")
-        rows = self._options.rows * processes
-        batch = self._installation.approved_batch(self._line, rows)
+        rows = max(self._options.rows, CHUNKS_A_PROCESS * CHUNK_ROWS) * processes
+        batch = self.installation.approved_batch(self._line, rows)
         ends: list[tuple[float, int]] = []
         opener = LineOpener(house.settings, PASSPHRASE, ISSUER, TEMPLATE)
         records = Records(house.database, house.log, house.status_lists, house.now)
@@ -300,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.json:
         print(json.dumps(figures.to_json(), ensure_ascii=False, indent=1))
     else:
-        show(figures, Console())
+        show(figures, Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH))
     if asked.write_readme:
         README.write_text(rewrite(README.read_text("utf-8"), figures), encoding="utf-8")
     return 0
