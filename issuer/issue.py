@@ -25,22 +25,21 @@ end is one credential a row, with the serial that approval gave it.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Protocol
 
 from credential.claims import claims_digest, decode_claims, encode_claims
 from credential.cose import open_message, sign_message, signature_bytes
 from credential.errors import RefusedError, UnavailableError
 from credential.leaves import SALT_BYTES, issue_leaf, seal_leaf
 from credential.model import Claims, PartialDate
-from credential.ports import Signer
 from credential.qr import encode_qr_claims, fit_qr_claims, qr_text
 from credential.serial import identifier, new_verification_code
 from issuer.batch import BindingChanged, require_binding, void_numbers
-from issuer.office import BEIJING, Office
+from issuer.line import CompiledPrefix, IssuingLine, PrintedDocument, Printer, Proofs, Sequencer
+from issuer.office import BEIJING
 from registry import history
 from registry.batches import Batch, find_obstacles, get_batch
 from registry.chunks import Chunk, PhotoPlace, StoredRow, get_chunk, move_chunk, read_rows
@@ -60,80 +59,21 @@ from registry.reserve_records import store_reserve_records
 from registry.status.slots import Slot, allocate_slots
 from registry.tables import BatchState, ChunkState
 
+__all__ = [
+    "CompiledPrefix",
+    "IssuingLine",
+    "NotApproved",
+    "PrintedDocument",
+    "Printer",
+    "Proofs",
+    "Sequencer",
+    "WrongPack",
+    "finish_chunk",
+    "issue_chunk",
+    "reserve_chunk",
+]
+
 VERIFICATION_CODE_BYTES = 10
-
-
-class CompiledPrefix(Protocol):
-    """What a press prints on; press.prefix.Prefix."""
-
-    @property
-    def content(self) -> bytes:
-        """Its bytes."""
-        ...
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of them."""
-        ...
-
-
-class PrintedDocument(Protocol):
-    """A signed PDF without its prefix; press.press.Printed."""
-
-    @property
-    def prefix_digest(self) -> bytes:
-        """SHA-256 of the prefix."""
-        ...
-
-    @property
-    def tail(self) -> bytes:
-        """What follows the prefix."""
-        ...
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of prefix and tail."""
-        ...
-
-    @property
-    def length(self) -> int:
-        """Bytes of prefix and tail."""
-        ...
-
-
-class Printer(Protocol):
-    """Prints and signs; press.press.Press."""
-
-    @property
-    def qr_budget(self) -> int:
-        """Bytes of the QR code's COSE message."""
-        ...
-
-    def prefix(self, *, photo: bool) -> CompiledPrefix:
-        """The prefix for certificates with or without photo."""
-        ...
-
-    def print(
-        self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str
-    ) -> PrintedDocument:
-        """Print and sign one certificate."""
-        ...
-
-
-class Proofs(Protocol):
-    """Proves that leaves are logged; registry.log.reader.LogReader."""
-
-    def proofs(self, leaf_ids: Sequence[int]) -> list[str]:
-        """C2SP tlog-proofs; raises when a leaf is not logged."""
-        ...
-
-
-class Sequencer(Protocol):
-    """Puts waiting leaves under a checkpoint; registry.log.sequencer.Log."""
-
-    def sequence(self, now: datetime) -> object:
-        """Return once every leaf put before the call is logged and published."""
-        ...
 
 
 class NotApproved(RefusedError):
@@ -155,29 +95,6 @@ class WrongPack(UnavailableError):
             f"the pack {name} does not hold what was reserved for row {row_number}; look into it before going on",
             f"数据包 {name} 与第 {row_number} 行登记的内容不符,请先查明原因",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class IssuingLine:
-    """Everything that issues chunks, made by ``service/`` once a process.
-
-    Attributes:
-        office: of the issuer.
-        printer: holds the PDF key.
-        claims_signer: holds the QR key, which signs claims and QR codes.
-        proofs: reads the log.
-        check_document: takes a whole PDF and a credential's claims message; raises
-            unless the PDF carries a good signature and these claims. Asked about
-            files that are found, not about ones just made.
-        now: the current moment, UTC.
-    """
-
-    office: Office
-    printer: Printer
-    claims_signer: Signer
-    proofs: Proofs
-    check_document: Callable[[bytes, bytes], None]
-    now: Callable[[], datetime]
 
 
 def issue_chunk(line: IssuingLine, sequencer: Sequencer, batch_id: int, number: int) -> None:
