@@ -25,6 +25,7 @@ from tests.verifier.world import (
 from verifier.inquiry import Inquiry
 from verifier.reasons import Word
 from verifier.report import Integrity
+from verifier.sandbox import Look
 from verifier.steps import Supplied
 from verifier.verdict import Presented
 from verifier.verify import Verifier
@@ -191,3 +192,30 @@ def test_only_registered_credentials_have_proofs(world: World) -> None:
     found = world.online._steps.open_registered(world.register.entries[0])
     with pytest.raises(AssertionError):
         offline._steps.logged(Inquiry(Presented.CODE, NOW), found, None)
+
+
+class ScriptedReader(DirectReader):
+    """Examines truly, but sees on a page what a test says."""
+
+    def __init__(self, *symbols: str) -> None:
+        super().__init__()
+        self.symbols = symbols
+
+    def look(self, document: bytes) -> Look:
+        return dataclasses.replace(super().look(document), symbols=self.symbols)
+
+
+def test_a_page_without_our_qr_code_or_with_anothers_is_found_out(world: World) -> None:
+    code = world.register.claims[1].verification_code
+    others = f"{world.press.look.public_url}/c/{code}"
+    for symbols in ((), ("https://example.org/",), (others,), (world.issued.qr_text, others)):
+        world.reader = ScriptedReader(*symbols)
+        assert world.offline.verify_file(world.issued.document, NOW).reason == "qr-of-another"
+    world.reader = ScriptedReader(world.issued.qr_text.partition("#")[0])
+    assert world.offline.verify_file(world.issued.document, NOW).reason == "register-not-asked"
+
+
+def test_a_damaged_entry_has_no_name(world: World) -> None:
+    claims = world.issued.claims
+    world.register.change(claims=b"\x00")
+    assert world.online.verify_serial(claims.serial, claims.holder.name, NOW).reason == "no-such-credential"
