@@ -36,6 +36,7 @@ from credential.errors import RefusedError, UnavailableError
 from credential.leaves import SALT_BYTES, issue_leaf, seal_leaf
 from credential.model import Claims, PartialDate
 from credential.qr import encode_qr_claims, fit_qr_claims, qr_text
+from credential.schema import FieldKind
 from credential.serial import identifier, new_verification_code
 from issuer.batch import BindingChanged, require_binding, void_numbers
 from issuer.line import CompiledPrefix, IssuingLine, PrintedDocument, Printer, Proofs, Sequencer
@@ -192,7 +193,9 @@ def _reserve(look: _Look, batch: Batch, row: StoredRow, slot: Slot, now: datetim
     """Fix everything about one credential, and sign its claims and its QR code."""
     office = look.office
     settings = office.issuer.settings
-    fields = row.record.fields
+    # A clerk's remark is said to the bureau, not to everybody who is shown the certificate.
+    unsaid = {one.key for one in office.schema.fields if one.kind is FieldKind.REMARK}
+    fields = {key: value for key, value in row.record.fields.items() if key not in unsaid}
     claims = Claims(
         issuer=office.issuer.uscc,
         issuer_name=office.issuer.name,
@@ -213,13 +216,15 @@ def _reserve(look: _Look, batch: Batch, row: StoredRow, slot: Slot, now: datetim
         salt=office.random(SALT_BYTES),
     )
     payload = encode_claims(claims)
+    digest = claims_digest(payload)
     signer = look.signer
-    in_qr = fit_qr_claims(claims, slot.list_number, look.qr_budget, signature_bytes(signer.algorithm))
+    width = signature_bytes(signer.algorithm)
+    in_qr = fit_qr_claims(claims, slot.list_number, look.qr_budget, width, digest=digest)
     qr_message = sign_message(encode_qr_claims(in_qr), signer)
     return _Reserved(
         claims=claims,
         message=sign_message(payload, signer),
-        digest=claims_digest(payload),
+        digest=digest,
         qr_text=qr_text(settings.public_url, claims.verification_code, qr_message),
     )
 
