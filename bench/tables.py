@@ -34,7 +34,7 @@ def summary(results: Sequence[Result]) -> list[tuple[str, ...]]:
     line("with stopwatches (table of stages), certificates/s", *(f"{one.stopped:,.0f}" for one in results))
     line("submit a row with its photo, ms (not in the pipeline)", *(f"{one.submit_ms:.2f}" for one in results))
     line("approve a row, ms (not in the pipeline)", *(f"{one.approve_ms:.2f}" for one in results))
-    line("most memory of the process, MB", *(f"{one.peak_mb:,.0f}" for one in results))
+    line("most memory, the benchmark's own rows and jobs included, MB", *(f"{one.peak_mb:,.0f}" for one in results))
     line("documents verified afterwards", *(str(one.checked) for one in results))
     if any(one.workers for one in results):
         line("several processes, certificates/s", *(_workers(one.workers) for one in results))
