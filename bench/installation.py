@@ -10,7 +10,7 @@ from bench.made_up import people
 from credential.ports import Algorithm
 from credential.trust import Role
 from issuer import batch as batches
-from issuer.issue import IssuingLine
+from issuer.line import IssuingLine
 from press.press import Press
 from press.template_file import load_template
 from registry.credentials import find_by_batch, read_claims

@@ -44,7 +44,7 @@ from credential.ports import Algorithm
 from credential.trust import Role
 from issuer.batch import CHUNK_ROWS
 from issuer.engine import ProcessPool, Records
-from issuer.issue import IssuingLine
+from issuer.line import IssuingLine
 from keys.file_signer import FileSigner
 from press.press import Press, Printed
 from service.house import LineOpener
@@ -285,7 +285,7 @@ def measure(options: Options, algorithms: Sequence[Algorithm], folder: Path | No
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and show or write what came out."""
     parser = argparse.ArgumentParser(prog="python -m bench.issue", description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=ROWS, help=f"certificates a batch; {ROWS} if not given")
+    parser.add_argument("--rows", type=int, help=f"certificates a batch; {ROWS} if not given")
     parser.add_argument("--quick", action="store_true", help=f"batches of {QUICK_ROWS}")
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"of each rate; {REPEATS} if not given")
     parser.add_argument(
@@ -296,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write-readme", action="store_true", help="put the figures into bench/README.md")
     asked = parser.parse_args(arguments)
-    options = Options(QUICK_ROWS if asked.quick else asked.rows, asked.repeats, asked.workers)
+    options = Options(asked.rows or (QUICK_ROWS if asked.quick else ROWS), asked.repeats, asked.workers)
     if options.rows < 10 or options.repeats < 1:
         parser.error("at least 10 rows and one repetition are needed")
     figures = measure(options, asked.keys or ALGORITHMS, asked.folder, Console(stderr=True))

@@ -14,7 +14,7 @@ from bench.stopwatch import Stopwatch
 from credential.model import Claims
 from credential.trust import Role
 from issuer.engine import Publisher, Records, SingleProcess
-from issuer.issue import CompiledPrefix, IssuingLine, PrintedDocument, Printer, Proofs, Sequencer
+from issuer.line import CompiledPrefix, IssuingLine, PrintedDocument, Printer, Proofs, Sequencer
 from keys.file_signer import FileSigner
 from keys.store import KeyStore
 from registry.database import Database

@@ -112,6 +112,8 @@ def _aims(one: Result) -> Iterator[tuple[str, float, float, str, bool]]:
     if one.algorithm == Algorithm.RSA_2048:
         yield "whole pipeline, share of the raw operation", 0.5, one.pipeline.share_cpu.median, ".0%", False
         yield "press alone, share of the raw operation", 0.65, one.press.share_cpu.median, ".0%", False
+    if one.algorithm == Algorithm.RSA_3072:
+        yield "press alone, share of the raw operation", 0.8, one.press.share_cpu.median, ".0%", False
     if one.algorithm == Algorithm.P256:
         yield "whole pipeline, certificates/CPU-second", 3000, one.pipeline.cpu.median, ",.0f", False
     if one.workers is not None:
