@@ -9,13 +9,16 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench docs lock clean help
+.PHONY: demo test soak check bench docs lock clean help
 
 demo: $(VENV)/.runtime ## issue and verify 195 sample certificates, in a folder of their own
 	@$(BIN)/yinzheng demo
 
 test: $(VENV)/.dev ## run every test (YINZHENG_TEST_ALL=1: a skipped test is a failure)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+soak: $(VENV)/.dev ## the tests that take minutes: every byte of a certificate flipped
+	@$(BIN)/python -m pytest -n $(WORKERS) -m soak $(ARGS)
 
 check: $(VENV)/.dev ## formatting, lint, types and the rules of the house
 	@$(BIN)/ruff format --check .
