@@ -10,8 +10,8 @@ from cryptography import x509
 
 from credential.errors import Error
 from credential.note import open_checkpoint
-from credential.trust import Role
-from registry.status.token_list import open_status_token
+from credential.trust import Role, TrustListExpired
+from registry.status.token_list import StatusExpired, open_status_token
 from service.house import House, open_house
 from service.settings import Settings
 from service.trust import read_own_trust_list
@@ -39,18 +39,21 @@ def examine_house(settings: Settings) -> list[Finding]:
     try:
         house = open_house(settings)
         house.store.master_key()
-    except Error as error:
+    except (Error, OSError) as error:
         return [*findings, _failure(("数据目录与口令", "data folder and passphrase"), error)]
     findings.append(Finding("ok", ("数据目录与口令", "data folder and passphrase"), (str(settings.data), "opened")))
     for name, look in _LOOKS:
         try:
             findings.extend(look(house))
-        except Error as error:
+        except (Error, OSError) as error:
             findings.append(_failure(name, error))
     return findings
 
 
-def _failure(name: tuple[str, str], error: Error) -> Finding:
+def _failure(name: tuple[str, str], error: Error | OSError) -> Finding:
+    if isinstance(error, OSError):
+        cure = (f"无法读取({error}); 请检查文件与权限", f"cannot be read ({error}); check the file and its rights")
+        return Finding("bad", name, ("file-trouble", "file-trouble"), cure)
     return Finding("bad", name, (error.code, error.code), (error.zh, error.en))
 
 
@@ -88,21 +91,29 @@ def _certificates(house: House) -> Iterator[Finding]:
         )
         if until <= house.now():
             yield Finding("bad", name, found, cure)
+        elif until - house.now() < SOON:
+            yield Finding("warn", name, found, cure)
         else:
-            yield Finding("warn" if until - house.now() < SOON else "ok", name, found, cure)
+            yield Finding("ok", name, found)
 
 
 def _trust(house: House) -> Iterator[Finding]:
-    trust = read_own_trust_list(house.folder, house.now())
+    name = ("信任列表", "trust list")
+    cure = ("请执行 yinzheng keys renew-trust-list", "run: yinzheng keys renew-trust-list")
+    try:
+        trust = read_own_trust_list(house.folder, house.now())
+    except TrustListExpired as error:
+        yield Finding("bad", name, (error.zh, error.en), cure)
+        return
     soon = trust.expires - house.now() < SOON
     yield Finding(
         "warn" if soon else "ok",
-        ("信任列表", "trust list"),
+        name,
         (
             f"第 {trust.version} 版, 有效至 {trust.expires:%Y-%m-%d}",
             f"version {trust.version}, until {trust.expires:%Y-%m-%d}",
         ),
-        ("增改发证机构或密钥时会自动重签", "it is signed anew whenever an issuer or key is added") if soon else None,
+        cure if soon else None,
     )
 
 
@@ -138,12 +149,21 @@ def _log(house: House) -> Iterator[Finding]:
             ("缺少检查点副本", "the second copy of the checkpoint is missing"),
             ("下次出证时会重写; 请把副本放在备份之外的地方", "the next run writes it; keep it apart from the backup"),
         )
-    elif open_checkpoint(copy.read_text("utf-8"), key, house.installation.log_origin).size > checkpoint.size:
+        return
+    kept = open_checkpoint(copy.read_text("utf-8"), key, house.installation.log_origin)
+    if kept.size > checkpoint.size:
         yield Finding(
             "bad",
             name,
             ("检查点早于副本: 数据可能是旧备份", "older than its copy: an old backup was restored"),
             ("请恢复最新备份; 此前不得出证", "restore the newest backup; do not issue before"),
+        )
+    elif kept.size == checkpoint.size and kept.root != checkpoint.root:
+        yield Finding(
+            "bad",
+            name,
+            ("与检查点副本不一致: 日志出现分叉", "another than its copy says: the log has forked"),
+            ("请查明哪一份是真的; 此前不得出证", "find out which is the true one; do not issue before"),
         )
     else:
         yield Finding(
@@ -155,9 +175,21 @@ def _status(house: House) -> Iterator[Finding]:
     name = ("状态列表", "status lists")
     key = house.store.public_key(Role.STATUS)
     files = sorted(house.folder.status.glob("*.cwt"))
+    old = 0
     for file in files:
-        open_status_token(file.read_bytes(), key, house.now())
-    yield Finding("ok", name, (f"{len(files)} 个, 均未过期", f"{len(files)}, none expired"))
+        try:
+            open_status_token(file.read_bytes(), key, house.now())
+        except StatusExpired:
+            old += 1
+    if old:
+        yield Finding(
+            "bad",
+            name,
+            (f"{len(files)} 个中有 {old} 个已过期", f"{old} of {len(files)} have expired"),
+            ("请执行 yinzheng status refresh, 并设为定时任务", "run: yinzheng status refresh, and let a timer do it"),
+        )
+    else:
+        yield Finding("ok", name, (f"{len(files)} 个, 均未过期", f"{len(files)}, none expired"))
 
 
 _LOOKS: tuple[tuple[tuple[str, str], Callable[[House], Iterator[Finding]]], ...] = (

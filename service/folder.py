@@ -1,6 +1,7 @@
 """The data folder: where everything of one installation lies, and the little that it says of itself."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 from credential.errors import ConfigError, InputError, RefusedError
 
 _ABOUT = "installation.json"
+_HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _ALLOWED = frozenset({"cache", "DEMO"})  # what may be in a folder before it is made an installation
 
 
@@ -131,8 +133,8 @@ def check_public_url(url: str) -> str:
     is_local = host in {"localhost", "127.0.0.1"}
     is_bare = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
     if (
-        not host
-        or not host.isascii()
+        _HOST.fullmatch(host) is None
+        or not url.isprintable()  # urlsplit passes over line ends and tabs
         or not is_bare
         or parts.scheme not in ({"http", "https"} if is_local else {"https"})
     ):

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from credential.errors import InputError
 from credential.identity import check_uscc
 from credential.ports import Algorithm
-from credential.trust import Role
+from credential.trust import Role, TrustList
 from keys.authority import ISSUING, ROOT, DevelopmentAuthority, Organization
 from keys.store import KeyStore
+from press.cms import UnusablePDFKey
 from registry.issuers import Issuer, IssuerSettings, Person, add_issuer, add_person, list_issuers, list_persons
 from service.folder import DataFolder, Installation, check_public_url
-from service.trust import pin_roots, publish_trust_list, read_own_trust_list
+from service.trust import newest_version, pin_roots, publish_trust_list
 
 if TYPE_CHECKING:
     from service.house import House
@@ -88,11 +89,14 @@ def add_new_issuer(house: "House", new: NewIssuer) -> Issuer:
 
     Raises:
         InputError: its code, division or address is not well formed.
+        UnusablePDFKey: PDF readers do not verify signatures of this kind.
         AlreadyExists: the id or the code is taken.
     """
     check_uscc(new.uscc)
     if _DIVISION.fullmatch(new.division) is None:
         raise BadDivision(new.division)
+    if new.pdf_algorithm is Algorithm.ED25519:
+        raise UnusablePDFKey(new.pdf_algorithm)
     issuer = Issuer(
         id=new.id,
         uscc=new.uscc,
@@ -112,10 +116,16 @@ def add_new_issuer(house: "House", new: NewIssuer) -> Issuer:
     with house.database.transaction() as session:
         add_issuer(session, issuer, now=house.now())
         _make_issuer_keys(house, issuer, new.pdf_algorithm)
-        issuers = tuple(list_issuers(session))
-    version = read_own_trust_list(house.folder, house.now()).version + 1
-    publish_trust_list(house.folder, house.installation, house.store, issuers, version=version, now=house.now())
+    renew_trust_list(house)
     return issuer
+
+
+def renew_trust_list(house: "House") -> TrustList:
+    """Publish the trust list anew, a version higher and for another year; an expired one as well."""
+    with house.database.reading() as session:
+        issuers = tuple(list_issuers(session))
+    version = newest_version(house.folder) + 1
+    return publish_trust_list(house.folder, house.installation, house.store, issuers, version=version, now=house.now())
 
 
 def add_new_person(house: "House", person: str, *, name: str, issuer: str) -> Person:

@@ -48,6 +48,13 @@ def verify_whole_log(house: House) -> Checkpoint:
         return verify_log(house.folder.log, key, house.installation.log_origin, logged_leaves(session))
 
 
+def refresh_status_lists(house: House) -> list[int]:
+    """Publish every status list anew that is older than its ``ttl``, and log it; returns their numbers."""
+    numbers = house.status_lists.refresh(house.now())
+    house.log.sequence(house.now())
+    return numbers
+
+
 def _until(chain: tuple[bytes, ...]) -> str:
     if not chain:
         return ""

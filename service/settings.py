@@ -7,8 +7,9 @@ are given by file, never by value on the command line.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from credential.errors import ConfigError
@@ -33,6 +34,19 @@ class UnknownSetting(ConfigError):
         self.name = name
 
 
+class BadSetting(ConfigError):
+    """A setting has a value that it cannot have."""
+
+    code = "bad-setting"
+
+    def __init__(self, name: str, value: str, why: str) -> None:
+        super().__init__(
+            f"the setting {name} cannot be {value!r} ({why}); correct or remove it",
+            f"设置项 {name} 的值“{value}”无效({why}); 请改正或删除",
+        )
+        self.name = name
+
+
 class Settings(BaseSettings):
     """The settings of one process."""
 
@@ -45,7 +59,7 @@ class Settings(BaseSettings):
         default=None,
         description="File (mode 600) whose first line opens the keys; else YINZHENG_PASSPHRASE is read.",
     )
-    lang: str = Field(
+    lang: Literal["", "zh", "en"] = Field(
         default="", description="Language of the command line: zh or en; empty follows the system's locale."
     )
     workers: int = Field(
@@ -62,11 +76,16 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> 
 
     Raises:
         UnknownSetting: a variable with our prefix is not a setting.
+        BadSetting: one has a value that it cannot have.
     """
     names = [PREFIX + name.upper() for name in Settings.model_fields]
     for name in os.environ if environ is None else environ:
         if name.upper().startswith(PREFIX) and name.upper() not in {*names, *_READ_ELSEWHERE}:
             raise UnknownSetting(name, [*names, "YINZHENG_PASSPHRASE"])
-    return Settings.model_validate(
-        {**Settings().model_dump(), **{name: value for name, value in given.items() if value is not None}}
-    )
+    try:
+        return Settings.model_validate(
+            {**Settings().model_dump(), **{name: value for name, value in given.items() if value is not None}}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadSetting(PREFIX + str(first["loc"][0]).upper(), str(first["input"]), first["msg"]) from error

@@ -6,8 +6,10 @@ from base64 import b64decode, b64encode
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from credential.dsse import open_envelope
 from credential.errors import ConfigError
-from credential.trust import Role, TrustedIssuer, TrustedKey, TrustList, open_trust_list, sign_trust_list
+from credential.trust import PAYLOAD_TYPE, Role, TrustedIssuer, TrustedKey, TrustList, open_trust_list, sign_trust_list
+from credential.trust_list import read_trust_list
 from keys.store import KeyStore
 from registry.issuers import Issuer
 from service.folder import DataFolder, Installation
@@ -55,6 +57,20 @@ def read_own_trust_list(folder: DataFolder, now: datetime) -> TrustList:
     except OSError as error:
         raise BadPinnedRoots(folder.trust_list) from error
     return open_trust_list(envelope, roots, threshold, now, 0)
+
+
+def newest_version(folder: DataFolder) -> int:
+    """The version of the installation's own list, which may have expired.
+
+    Raises:
+        BadPinnedRoots: the file is missing.
+        InputError: it is no trust list.
+    """
+    try:
+        envelope = folder.trust_list.read_bytes()
+    except OSError as error:
+        raise BadPinnedRoots(folder.trust_list) from error
+    return read_trust_list(open_envelope(envelope, PAYLOAD_TYPE).payload).version
 
 
 def publish_trust_list(  # noqa: PLR0913 - the list's parts and its moment

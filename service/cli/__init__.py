@@ -19,8 +19,24 @@ EXIT_UNKNOWN = 2
 EXIT_FAULT = 3
 
 
+class FileTrouble(UnavailableError):
+    """A file or folder cannot be read or written: a wrong path, missing rights, a full disk."""
+
+    code = "file-trouble"
+
+    def __init__(self, error: OSError) -> None:
+        where = " → ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        reason = f"{where}: {error.strerror or type(error).__name__}" if where else str(error)
+        super().__init__(
+            f"a file or folder cannot be used ({reason}); check the path, its rights and the disk, then run the same "
+            "command again",
+            f"无法使用文件或目录({reason}); 请检查路径、权限和磁盘空间, 然后原样重试",
+        )
+
+
 def main() -> None:
     """Run the command line; the outermost handler of every error."""
+    choose_language(os.environ.get("YINZHENG_LANG", ""), os.environ)  # so that bad settings are told in it
     try:
         settings = read_settings()
         choose_language(settings.lang, os.environ)
@@ -34,6 +50,9 @@ def main() -> None:
     except Error as error:
         complain(error)
         sys.exit(EXIT_REFUSED)
+    except OSError as error:
+        complain(FileTrouble(error))
+        sys.exit(EXIT_UNKNOWN)
     except Exception as error:  # noqa: BLE001 - the outermost handler: people get a sentence, the file the trace
         sys.stderr.write(_fault(error))
         sys.exit(EXIT_FAULT)
@@ -46,14 +65,15 @@ def complain(error: Error) -> None:
 
 def _fault(error: Exception) -> str:
     """Keep the trace in a file and say where it is; nothing personal is printed."""
-    name = f"yinzheng-fault-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.txt"
+    path = Path(f"yinzheng-fault-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.txt")
     try:
-        Path(name).write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        path.touch(mode=0o600)  # a trace may quote a row
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        where = say(f"; 详情见 {path}, 请转交技术人员", f"; details are in {path}")
     except OSError:
-        name = ""
+        where = ""
+    kind = type(error).__name__
     return say(
-        f"程序内部故障({type(error).__name__}), 不是您的操作有误; 数据未受影响, 可原样重试; 详情见 {name}, "
-        "请转交技术人员\n",
-        f"a fault of the program ({type(error).__name__}), not of yours; nothing is lost, the same command may be run "
-        f"again; details are in {name}\n",
+        f"程序内部故障({kind}), 不是您的操作有误; 数据未受影响, 可原样重试{where}\n",
+        f"a fault of the program ({kind}), not of yours; nothing is lost, the same command may be run again{where}\n",
     )

@@ -10,7 +10,7 @@ from credential.model import REASON_NAMES, RevocationReason
 from service.changes import revoke_credential
 from service.cli.language import say
 from service.cli.opening import house_of
-from service.cli.screens import console, pairs
+from service.cli.screens import console, pairs, plain
 
 
 class BadDay(InputError):
@@ -70,14 +70,16 @@ def revoke(
         ban_basis=ban_basis,
     )
     rows = {
-        say("证书编号", "serial"): done.serial,
+        say("证书编号", "serial"): plain(done.serial),
         say("状态", "state"): say(f"{done.state} 撤销" if done.state == "03" else f"{done.state} 吊销", done.state),
         say("原因", "reason"): say(*REASON_NAMES[reason]),
-        say("决定文号", "decision"): decision,
+        say("决定文号", "decision"): plain(decision),
         say("生效", "effective"): done.effective_on.isoformat(),
     }
     if done.ban is not None:
-        rows[say("限制申报", "ban")] = f"{done.ban.start} — {done.ban.until} ({done.ban.scope}; {done.ban.basis})"
+        rows[say("限制申报", "ban")] = (
+            f"{done.ban.start} — {done.ban.until} ({done.ban.scope}; {plain(done.ban.basis)})"
+        )
     console.print(pairs(say("证书已撤销", "certificate revoked"), rows))
 
 

@@ -16,7 +16,7 @@ from service.checking import CheckReport
 from service.cli.issuing import SUBMITTED, export, run_and_show, show_check
 from service.cli.language import say
 from service.cli.opening import settings_of
-from service.cli.screens import console, progress_bar, table
+from service.cli.screens import console, plain, progress_bar, table
 from service.cli.verifying import show_verdict
 from service.house import House, create_house
 from service.issuers import NewIssuer, add_new_issuer, add_new_person, all_issuers, all_persons
@@ -180,11 +180,11 @@ def _show_end(house: House, view: BatchView, refused: int, verified: Tally, revo
         say(f"撤销 {revoked.file.stem}", f"revoked {revoked.file.stem}"),
         f"{revoked.before.verdict.value} → [bold red]{revoked.after.verdict.value}[/]",
     )
-    shown.add_row(say("证书 PDF", "PDFs"), str(revoked.file.parent))
-    shown.add_row(say("逐行问题清单", "problems, row by row"), str(batches.report_file(house, view.id)))
-    shown.add_row(say("签发日志", "log"), str(house.folder.log))
-    shown.add_row(say("信任列表", "trust list"), str(house.folder.trust_list))
+    shown.add_row(say("证书 PDF", "PDFs"), plain(str(revoked.file.parent)))
+    shown.add_row(say("逐行问题清单", "problems, row by row"), plain(str(batches.report_file(house, view.id))))
+    shown.add_row(say("签发日志", "log"), plain(str(house.folder.log)))
+    shown.add_row(say("信任列表", "trust list"), plain(str(house.folder.trust_list)))
     console.print()
     console.print(shown)
-    command = f"yinzheng --data {house.folder.root} verify {revoked.file}"
+    command = plain(f"yinzheng --data {house.folder.root} verify {revoked.file}")
     console.print(say(f"接着可试: {command}   (退出码 1 = 无效)", f"now try: {command}   (exit code 1 = not valid)"))

@@ -15,7 +15,7 @@ from service.batches import BatchView
 from service.checking import CheckReport, check_file
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
-from service.cli.screens import NOT_DATA, console, pairs, problem_tables, progress_bar, table
+from service.cli.screens import NOT_DATA, console, pairs, plain, problem_tables, progress_bar, table
 from service.house import House
 
 EXIT_ROWS_REFUSED = 1
@@ -87,7 +87,7 @@ def show_check(report: CheckReport, *, as_json: bool = False) -> None:
         pairs(
             say("检查结果", "what was found"),
             {
-                say("文件", "file"): f"{report.file}" + (f" [{report.sheet}]" if report.sheet else ""),
+                say("文件", "file"): plain(report.file + (f" [{report.sheet}]" if report.sheet else "")),
                 say("表格类型", "shape"): report.shape,
                 say("数据行", "rows"): str(report.row_count),
                 say("可以出证", "may be issued"): f"[bold green]{len(report.records)}[/]",
@@ -240,4 +240,4 @@ def export(house: House, batch: int, folder: Path) -> None:
     view = batches.view(house, batch)
     with progress_bar(say("导出 PDF", "writing PDFs"), view.issued) as update:
         written = batches.export(house, batch, folder, update)
-    console.print(say(f"{written} 份 PDF 在 {folder}", f"{written} PDFs are in {folder}"))
+    console.print(say(f"{written} 份 PDF 在 {plain(str(folder))}", f"{written} PDFs are in {plain(str(folder))}"))

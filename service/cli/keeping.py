@@ -1,4 +1,4 @@
-"""``keys``, ``trust``, ``log``, ``doctor``: what keeps the house in order."""
+"""``keys``, ``status``, ``log``, ``doctor``: what keeps the house in order."""
 
 import sys
 from typing import Annotated
@@ -7,13 +7,15 @@ import typer
 
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
-from service.cli.screens import console, pairs, table
+from service.cli.screens import console, pairs, plain, table
 from service.doctor import Finding, examine_house
-from service.keeping import key_lines, verify_whole_log
+from service.issuers import renew_trust_list
+from service.keeping import key_lines, refresh_status_lists, verify_whole_log
 
 _STYLE = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "bad": "[bold red]✗[/]"}
 
 keys_app = typer.Typer(help=say("密钥", "keys"), no_args_is_help=True)
+status_app = typer.Typer(help=say("状态列表", "status lists"), no_args_is_help=True)
 log_app = typer.Typer(help=say("签发日志", "the transparency log"), no_args_is_help=True)
 
 
@@ -22,6 +24,14 @@ def add_to(app: typer.Typer) -> None:
     keys_app.command("list", help=say("列出密钥(只列公开部分)", "list the keys; public parts only"))(keys_list)
     keys_app.command("trust-list", help=say("输出已签名的信任列表", "print the signed trust list"))(keys_trust_list)
     log_app.command("verify", help=say("从头核对整个日志", "check the whole log from its first entry"))(log_verify)
+    keys_app.command("renew-trust-list", help=say("重签信任列表, 有效期一年", "sign the trust list for another year"))(
+        keys_renew_trust_list
+    )
+    status_app.command(
+        "refresh",
+        help=say("重签超过有效间隔的状态列表; 供定时任务每 10 分钟执行", "publish lists past their ttl; for a timer"),
+    )(status_refresh)
+    app.add_typer(status_app, name="status")
     app.add_typer(keys_app, name="keys")
     app.add_typer(log_app, name="log")
     app.command("doctor", help=say("体检: 逐项检查, 并给出处理办法", "check the house; every finding has a cure"))(
@@ -49,6 +59,15 @@ def keys_trust_list(context: typer.Context) -> None:
     sys.stdout.write(house_of(context).folder.trust_list.read_text(encoding="utf-8"))
 
 
+def keys_renew_trust_list(context: typer.Context) -> None:
+    """Sign the trust list anew; it expires after a year without it."""
+    trust = renew_trust_list(house_of(context))
+    until = f"{trust.expires:%Y-%m-%d}"
+    console.print(
+        say(f"信任列表第 {trust.version} 版, 有效至 {until}", f"trust list version {trust.version}, until {until}")
+    )
+
+
 def log_verify(context: typer.Context) -> None:
     """Recompute the whole log; anything changed, removed or moved is found."""
     found = verify_whole_log(house_of(context))
@@ -64,6 +83,12 @@ def log_verify(context: typer.Context) -> None:
     )
 
 
+def status_refresh(context: typer.Context) -> None:
+    """Publish the status lists that are due; they expire after a day without it."""
+    written = refresh_status_lists(house_of(context))
+    console.print(say(f"已更新 {len(written)} 个状态列表", f"{len(written)} status lists were published"))
+
+
 def doctor(
     context: typer.Context,
     *,
@@ -74,11 +99,11 @@ def doctor(
     shown = table(say("体检", "doctor"), "", say("项目", "what"), say("结果", "found"), say("处理办法", "cure"))
     for one in findings:
         if not quiet or one.level != "ok":
-            shown.add_row(_STYLE[one.level], say(*one.name), say(*one.found), _cure(one))
+            shown.add_row(_STYLE[one.level], plain(say(*one.name)), plain(say(*one.found)), _cure(one))
     console.print(shown)
     if any(one.level == "bad" for one in findings):
         raise typer.Exit(1)
 
 
 def _cure(one: Finding) -> str:
-    return say(*one.cure) if one.cure else ""
+    return plain(say(*one.cure)) if one.cure else ""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -11,7 +12,7 @@ from credential.problem import Problem, RowOutcome
 from intake.report import ProblemGroup, group_problems
 from service.cli.language import say
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 #: Lines of a sheet that are no data: titles above the header, totals and signatures below.
 NOT_DATA = frozenset({"above-header", "note-line"})
@@ -27,6 +28,11 @@ def outcome_name(outcome: RowOutcome) -> str:
         RowOutcome.SKIPPED: say("跳过", "skipped"),
     }
     return names[outcome]
+
+
+def plain(text: str) -> str:
+    """Text that is shown as it is, whatever brackets are in it; for all that people or files give."""
+    return escape(text)
 
 
 def table(title: str, *columns: str) -> Table:
@@ -75,7 +81,7 @@ def problem_tables(problems: Sequence[Problem], *, most: int = 40) -> Iterator[T
         )
         for group in group_problems(notes):
             sentence = say(group.first.zh, group.first.en)
-            shown.add_row(group.rows, sentence if group.is_uniform else _shared(group.count, sentence))
+            shown.add_row(group.rows, plain(sentence if group.is_uniform else _shared(group.count, sentence)))
         yield shown
 
 
@@ -89,9 +95,9 @@ def _stopping_lines(group: ProblemGroup, problems: Sequence[Problem]) -> Iterato
         yield (
             (group.rows if group.is_uniform else str(one.row)) if one.row else say("全表", "file"),
             one.column,
-            "".join(one.field.split()),
+            plain("".join(one.field.split())),
             f"[{_OUTCOME_STYLE[one.outcome]}]{outcome_name(one.outcome)}[/]",
-            say(one.zh, one.en),
+            plain(say(one.zh, one.en)),
         )
 
 

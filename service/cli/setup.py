@@ -7,7 +7,7 @@ import typer
 from credential.ports import Algorithm
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
-from service.cli.screens import console, pairs, table
+from service.cli.screens import console, pairs, plain, table
 from service.house import create_house
 from service.issuers import NewIssuer, add_new_issuer, add_new_person, all_issuers, all_persons
 
@@ -42,8 +42,8 @@ def init(
         pairs(
             say("数据目录已建立", "data folder made"),
             {
-                say("数据目录", "data folder"): str(house.folder.root),
-                say("信任列表", "trust list"): str(house.folder.trust_list),
+                say("数据目录", "data folder"): plain(str(house.folder.root)),
+                say("信任列表", "trust list"): plain(str(house.folder.trust_list)),
                 say("下一步", "next"): "yinzheng issuer add ID --name … --uscc … --division …",
             },
         )
@@ -92,10 +92,12 @@ def issuer_add(
             is_sample=sample,
         ),
     )
+    command = f"yinzheng person add ID --name … --issuer {added.id}"
+    shown = plain(added.name)
     console.print(
         say(
-            f"已登记发证机构 {added.id}: {added.name}; 下一步: yinzheng person add ID --name … --issuer {added.id}",
-            f"issuer {added.id} added: {added.name}; next: yinzheng person add ID --name … --issuer {added.id}",
+            f"已登记发证机构 {added.id}: {shown}; 下一步: {command}",
+            f"issuer {added.id} added: {shown}; next: {command}",
         )
     )
 
@@ -111,7 +113,7 @@ def issuer_list(context: typer.Context) -> None:
         say("核验网址", "address"),
     )
     for one in all_issuers(house_of(context)):
-        shown.add_row(one.id, one.name, one.uscc, one.division, one.settings.public_url)
+        shown.add_row(one.id, plain(one.name), one.uscc, one.division, one.settings.public_url)
     console.print(shown)
 
 
@@ -123,12 +125,12 @@ def person_add(
 ) -> None:
     """Add a person who may submit or approve for one issuer."""
     add_new_person(house_of(context), person, name=name, issuer=issuer)
-    console.print(say(f"已登记 {person}: {name}", f"{person} added: {name}"))
+    console.print(say(f"已登记 {person}: {plain(name)}", f"{person} added: {plain(name)}"))
 
 
 def person_list(context: typer.Context) -> None:
     """List the persons."""
     shown = table(say("人员", "persons"), "ID", say("姓名", "name"), say("机构", "issuer"))
     for one in all_persons(house_of(context)):
-        shown.add_row(one.id, one.name, one.issuer_id)
+        shown.add_row(one.id, plain(one.name), one.issuer_id)
     console.print(shown)

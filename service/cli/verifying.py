@@ -3,18 +3,21 @@
 import json
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from credential.errors import InputError
+from credential.errors import Error, InputError
 from credential.model import STATE_NAMES
 from issuer.office import BEIJING
+from service import house as houses
+from service.cli import EXIT_UNKNOWN, complain
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
-from service.cli.screens import console, pairs
+from service.cli.screens import console, pairs, plain
 from service.verifying import open_offline_verifier, open_verifier
 from verifier.reasons import Word
 from verifier.verdict import Outcome, Presented, Verdict
@@ -67,6 +70,15 @@ class NothingToVerify(InputError):
         )
 
 
+class NameNeeded(InputError):
+    """A serial was given without the holder's name, or a name without a serial."""
+
+    code = "name-needed"
+
+    def __init__(self) -> None:
+        super().__init__("--serial and --name go together; give both", "--serial 与 --name 须同时给出")
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command(
@@ -95,40 +107,74 @@ def verify(
     *,
     as_json: Annotated[bool, typer.Option("--json", help=say("每份输出一行 JSON", "one JSON object a line"))] = False,
 ) -> None:
-    """Verify; the exit code is that of the worst answer."""
+    """Verify; the exit code is that of the worst answer, and 2 when an error kept us from answering."""
     exits: list[int] = []
-    opened = open_verifier(house_of(context)) if trust is None else open_offline_verifier(settings_of(context), trust)
-    with opened as verifier:
-        for label, verdict in _ask(verifier, paths or [], qr or [], code or [], (serial, name)):
-            exits.append(verdict.exit_code)
-            if as_json:
-                sys.stdout.write(json.dumps(verdict.as_json(label), ensure_ascii=False) + "\n")
-                sys.stdout.flush()
-            else:
-                show_verdict(label, verdict)
-    if not exits:
-        raise NothingToVerify
+    try:
+        asked = _Asked(_all_files(paths or []), qr or [], code or [], _serial_and_name(serial, name))
+        if asked.is_empty:
+            raise NothingToVerify
+        with _open(context, trust) as verifier:
+            for label, verdict in _answers(verifier, asked):
+                exits.append(verdict.exit_code)
+                if as_json:
+                    sys.stdout.write(json.dumps(verdict.as_json(label), ensure_ascii=False) + "\n")
+                    sys.stdout.flush()
+                else:
+                    show_verdict(label, verdict)
+    except Error as error:
+        complain(error)
+        raise typer.Exit(EXIT_UNKNOWN) from error  # 1 would be read as "not valid"
     raise typer.Exit(worst_exit(exits))
 
 
-def _ask(
-    verifier: Verifier, paths: list[Path], qr: list[str], codes: list[str], by_name: tuple[str | None, str | None]
-) -> Iterator[tuple[str, Verdict]]:
-    for path in paths:
-        for file in _files(path):
-            yield str(file), verifier.verify_file(file.read_bytes(), datetime.now(UTC))
-    for text in qr:
-        yield "QR", verifier.verify_qr(text, datetime.now(UTC))
-    for code in codes:
-        yield code, verifier.verify_code(code, datetime.now(UTC))
-    serial, name = by_name
-    if serial is not None and name is not None:
-        yield serial, verifier.verify_serial(serial, name, datetime.now(UTC))
+def _open(context: typer.Context, trust: Path | None) -> AbstractContextManager[Verifier]:
+    if trust is None:
+        return open_verifier(house_of(context))
+    return open_offline_verifier(settings_of(context), trust)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    files: list[Path]
+    qr: list[str]
+    codes: list[str]
+    serial: tuple[str, str] | None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.files or self.qr or self.codes or self.serial)
+
+
+def _answers(verifier: Verifier, asked: _Asked) -> Iterator[tuple[str, Verdict]]:
+    now = houses.SystemClock().now
+    for file in asked.files:
+        yield str(file), verifier.verify_file(file.read_bytes(), now())
+    for text in asked.qr:
+        yield "QR", verifier.verify_qr(text, now())
+    for code in asked.codes:
+        yield code, verifier.verify_code(code, now())
+    if asked.serial is not None:
+        serial, name = asked.serial
+        yield serial, verifier.verify_serial(serial, name, now())
+
+
+def _serial_and_name(serial: str | None, name: str | None) -> tuple[str, str] | None:
+    if serial is None and name is None:
+        return None
+    if serial is None or name is None:
+        raise NameNeeded
+    return serial, name
+
+
+def _all_files(paths: list[Path]) -> list[Path]:
+    """Find every file before the first is verified, so that a wrong path stops nothing half-way."""
+    return [file for path in paths for file in _files(path)]
 
 
 def _files(path: Path) -> list[Path]:
     """The file itself, or the PDFs anywhere in the folder."""
-    found = [path] if path.is_file() else sorted(path.rglob("*.pdf")) if path.is_dir() else []
+    inside = sorted(path.rglob("*")) if path.is_dir() else []
+    found = [path] if path.is_file() else [one for one in inside if one.suffix.lower() == ".pdf" and one.is_file()]
     if not found:
         raise MissingFile(path)
     return found
@@ -138,7 +184,7 @@ def show_verdict(label: str, verdict: Verdict) -> None:
     """Print one verdict so that one glance is enough."""
     style, zh, en = _STYLE[verdict.verdict]
     console.print()
-    console.print(f"[{style}]  {say(zh, en)}  [/]  {label}")
+    console.print(f"[{style}]  {say(zh, en)}  [/]  {plain(label)}")
     console.print(f"   {say(verdict.why.zh, verdict.why.en)}")
     rows = {say("所示材料", "presented"): say(*_PRESENTED[verdict.presented])}
     about = verdict.credential
@@ -158,7 +204,7 @@ def show_verdict(label: str, verdict: Verdict) -> None:
         rows[say("状态列表时间", "status list of")] = verdict.status_at.astimezone(BEIJING).strftime(
             "%Y-%m-%d %H:%M:%S"
         )
-    console.print(pairs("", {key: value for key, value in rows.items() if value}))
+    console.print(pairs("", {key: plain(value) for key, value in rows.items() if value}))
     # A no-break space keeps each mark with its words.
     marks = [f"{_MARK[check.outcome]}\N{NO-BREAK SPACE}{say(check.zh, check.en)}" for check in verdict.checks]
     console.print("  ".join(marks))

@@ -1,0 +1,82 @@
+"""An installation without certificates and one with a few, made once, copied for every test that changes them."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from credential.ports import Algorithm
+from keys.pkcs8 import ScryptCost
+from keys.store import KeyStore
+from service.folder import DataFolder
+from service.house import create_house
+from service.issuers import NewIssuer, add_new_issuer, add_new_person
+from service.settings import Settings
+from tests.service.at_hand import PASSPHRASE, USCC, person_row, run, write_sheet
+
+ROWS = 4
+CHEAP = ScryptCost(2, 8, 1)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where fonts are unpacked, once."""
+    folder = tmp_path_factory.getbasetemp() / "cache-of-the-command-line"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """An installation with one issuer and two persons; look, do not touch."""
+    data = tmp_path_factory.mktemp("made") / "data"
+    data.mkdir(mode=0o700)
+    (data / "cache").symlink_to(cache)
+    with pytest.MonkeyPatch.context() as doors:
+        doors.setattr("service.house.KeyStore", partial(KeyStore, cost=CHEAP))
+        house = create_house(
+            Settings(data=data), public_url="https://zs.example.gov.cn", passphrase=PASSPHRASE.encode("ascii")
+        )
+        assert house.store.entries()  # opened here, so that the issuer's keys are cheap to open as well
+    add_new_issuer(house, NewIssuer("nb", "示例市人力资源和社会保障局", USCC, "330200", pdf_algorithm=Algorithm.P256))
+    add_new_person(house, "wang", name="王经办", issuer="nb")
+    add_new_person(house, "li", name="李审核", issuer="nb")
+    return data
+
+
+@pytest.fixture(scope="session")
+def issued(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Path:
+    """An installation that has issued a few certificates, PDFs in ``out``; look, do not touch."""
+    folder = tmp_path_factory.mktemp("issued")
+    data = folder / "data"
+    shutil.copytree(made, data, symlinks=True)
+    sheet = write_sheet(folder / "sheet.csv", [person_row(number) for number in range(ROWS)])
+    who = ("--issuer", "nb", "--as", "wang", "--approve-as", "li")
+    ran = run("--data", data, "issue", sheet, *who, "--out", folder / "out")
+    assert ran.code == 0, ran
+    return data
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A copy of ``made`` of one's own."""
+    return Path(shutil.copytree(made, tmp_path / "data", symlinks=True))
+
+
+@pytest.fixture
+def issued_data(issued: Path, tmp_path: Path) -> Path:
+    """A copy of ``issued`` of one's own."""
+    return Path(shutil.copytree(issued, tmp_path / "data", symlinks=True))
+
+
+@pytest.fixture
+def parts(issued_data: Path) -> DataFolder:
+    """The parts of ``issued_data`` by name."""
+    return DataFolder(issued_data)
+
+
+@pytest.fixture(scope="session")
+def certificates(issued: Path) -> list[Path]:
+    """The PDFs of ``issued``."""
+    return sorted((issued.parent / "out").glob("*.pdf"))

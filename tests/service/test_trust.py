@@ -1,0 +1,136 @@
+"""What the published trust list holds, who signed it, and how it grows."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from credential.trust import Role, TrustList, TrustListExpired, TrustListNotSigned, open_trust_list
+from keys.store import KeyStore
+from service.folder import DataFolder
+from service.house import House
+from service.settings import Settings
+from service.trust import BadPinnedRoots, newest_version, pinned_roots, read_own_trust_list
+from service.verifying import UnreadableTrustList, read_foreign_trust_list
+from tests.service.at_hand import PASSPHRASE, StoppedClock, run
+
+OTHER = ("--name", "示例县人力资源和社会保障局", "--uscc", "11649900MB0T000236", "--division", "330226")
+
+
+def own(data: Path) -> TrustList:
+    return read_own_trust_list(DataFolder(data), datetime.now(UTC))
+
+
+def test_every_key_stands_there_with_its_one_role(made: Path) -> None:
+    keys = {(key.role, key.issuer) for key in own(made).keys}
+    uscc = "11649900MB0T000311"
+
+    assert keys == {(Role.LOG, ""), (Role.STATUS, ""), (Role.PDF, uscc), (Role.QR, uscc)}
+    assert len({key.public_key for key in own(made).keys}) == 4
+
+
+def test_the_list_holds_public_keys_of_the_store_and_the_root_of_the_authority(made: Path) -> None:
+    store, trust = KeyStore(made / "keys", PASSPHRASE.encode()), own(made)
+
+    assert {key.public_key for key in trust.keys} == {
+        store.public_key(Role.LOG),
+        store.public_key(Role.STATUS),
+        store.public_key(Role.PDF, "nb"),
+        store.public_key(Role.QR, "nb"),
+    }
+    assert trust.ca_certs == (store.chain(Role.PDF, "nb")[-1],)
+    assert trust.roots == (store.public_key(Role.TRUST_ROOT),) == pinned_roots(DataFolder(made))[0]
+    assert trust.expires - trust.issued_at == timedelta(days=366)
+
+
+def test_the_first_version_has_no_issuer_and_each_new_issuer_adds_one(data: Path) -> None:
+    assert own(data).version == 2
+    assert run("--data", data, "issuer", "add", "xs", *OTHER, "--pdf-key", "p-256").code == 0
+
+    assert own(data).version == newest_version(DataFolder(data)) == 3
+    assert [one.name for one in own(data).issuers] == ["示例市人力资源和社会保障局", OTHER[1]]
+    assert len(own(data).keys) == 6
+    assert len(own(data).ca_certs) == 1
+
+
+def test_adding_a_person_changes_nothing_in_it(data: Path) -> None:
+    before = (data / "public" / "trust-list.json").read_bytes()
+    assert run("--data", data, "person", "add", "zhao", "--name", "赵", "--issuer", "nb").code == 0
+
+    assert (data / "public" / "trust-list.json").read_bytes() == before
+
+
+def test_a_list_signed_by_other_roots_is_refused(data: Path, made: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    assert run("--data", elsewhere, "init").code == 0
+    (data / "public" / "trust-list.json").write_bytes((elsewhere / "public" / "trust-list.json").read_bytes())
+
+    with pytest.raises(TrustListNotSigned):
+        own(data)
+    with pytest.raises(TrustListNotSigned):
+        read_foreign_trust_list(Settings(data=made), elsewhere / "public" / "trust-list.json", datetime.now(UTC))
+    ran = run("--data", made, "verify", "--code", "0" * 16, "--trust", elsewhere / "public" / "trust-list.json")
+    assert (ran.code, ran.error) == (2, "trust-list-not-signed")
+
+
+def test_without_a_data_folder_naming_a_list_is_the_act_of_trust(made: Path, tmp_path: Path) -> None:
+    file = made / "public" / "trust-list.json"
+    trust = read_foreign_trust_list(Settings(data=tmp_path / "none"), file, datetime.now(UTC))
+
+    assert trust == own(made)
+
+
+def test_one_changed_byte_of_the_list_is_seen(made: Path, tmp_path: Path) -> None:
+    envelope = json.loads((made / "public" / "trust-list.json").read_text())
+    payload = bytearray(base64.b64decode(envelope["payload"]))
+    payload[payload.index(b"330") if b"330" in payload else 100] ^= 1
+    envelope["payload"] = base64.b64encode(payload).decode()
+    changed = tmp_path / "list.json"
+    changed.write_text(json.dumps(envelope))
+
+    for settings in (Settings(data=made), Settings(data=tmp_path / "none")):
+        with pytest.raises((TrustListNotSigned, ValueError, Exception)) as refused:
+            read_foreign_trust_list(settings, changed, datetime.now(UTC))
+        assert type(refused.value).__module__.startswith("credential.")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"threshold": 1}', '{"threshold": "x", "roots": []}', "\x00"])
+def test_damaged_pinned_roots_are_no_roots(content: str, data: Path) -> None:
+    DataFolder(data).roots.write_text(content)
+
+    with pytest.raises(BadPinnedRoots):
+        own(data)
+
+
+def test_a_missing_list_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableTrustList):
+        read_foreign_trust_list(Settings(data=tmp_path), tmp_path / "none.json", datetime.now(UTC))
+
+
+def test_an_expired_list_is_refused_and_can_be_renewed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = StoppedClock(timedelta(days=400))
+    monkeypatch.setattr("service.house.SystemClock", lambda: clock)
+    house = House(Settings(data=data), PASSPHRASE.encode(), clock)
+    with pytest.raises(TrustListExpired):
+        _ = house.trust
+    ran = run("--data", data, "keys", "renew-trust-list")
+
+    assert ran.code == 0, ran.err
+    assert "version 3" in ran.out
+    assert house.trust.version == 3
+    assert house.trust.keys == own_at_any_time(data).keys
+
+
+def own_at_any_time(data: Path) -> TrustList:
+    roots, threshold = pinned_roots(DataFolder(data))
+    return open_trust_list(
+        DataFolder(data).trust_list.read_bytes(), roots, threshold, datetime(2020, 1, 1, tzinfo=UTC), 0
+    )
+
+
+def test_the_printed_list_is_the_published_one(made: Path) -> None:
+    ran = run("--data", made, "keys", "trust-list")
+
+    assert (ran.code, ran.out) == (0, (made / "public" / "trust-list.json").read_text("utf-8"))
