@@ -27,7 +27,7 @@ check: $(VENV)/.dev ## formatting, lint, types and the rules of the house
 	@$(BIN)/python -m pytest tests/test_architecture.py
 
 bench: $(VENV)/.dev ## measure certificates a second and seconds by stage (ARGS="--quick")
-	@$(BIN)/python bench/issue.py $(ARGS)
+	@$(BIN)/python -m bench.issue $(ARGS)
 
 docs: $(VENV)/.dev ## write the list of files, check the links and the commands that the docs name
 	@$(BIN)/python docs/tree.py
