@@ -193,9 +193,20 @@ def _certification(signature: EmbeddedPdfSignature) -> int | None:
 
 
 def _is_bare(signature: EmbeddedPdfSignature) -> bool:
-    """Whether the CMS holds one signer and no unsigned attributes, as our press makes it."""
-    unsigned = signature.signer_info["unsigned_attrs"]
-    return len(signature.signed_data["signer_infos"]) == 1 and not isinstance(unsigned, cms.CMSAttributes)
+    """Whether the parts of the CMS that no signature covers are as our press makes them.
+
+    Versions and the list of digest algorithms can be changed without breaking
+    the signature; further signers and unsigned attributes can be added.
+    """
+    data, signer = signature.signed_data, signature.signer_info
+    try:
+        versions = {data["version"].native, signer["version"].native}
+        digests = [algorithm.dump() for algorithm in data["digest_algorithms"]]
+        is_ours = versions == {"v1"} and digests == [signer["digest_algorithm"].dump()]
+        unsigned = signer["unsigned_attrs"]
+    except HOSTILE:
+        return False
+    return is_ours and len(data["signer_infos"]) == 1 and not isinstance(unsigned, cms.CMSAttributes)
 
 
 def _field_since(reader: PdfFileReader, field: generic.DictionaryObject) -> int | None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
+from asn1crypto import cms
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ def structure_bytes(document: bytes) -> list[int]:
     table = document.rindex(b"xref", 0, document.rindex(b"trailer")) if b"trailer" in document[end:] else behind
     message_end = start + 1 + len(document[start + 1 : end - 1].rstrip(b"0"))
     hexes = [*range(start, start + 40), *range(start + 40, message_end, 23), *range(message_end - 4, message_end + 8)]
+    hexes += unsigned_digits(document)
     hexes += [*range(message_end + 8, end - 8, 997), *range(end - 8, end)]
     trailer = document.index(b"trailer", table) if table != behind else behind
     return sorted(
@@ -101,6 +103,18 @@ def test_no_flipped_byte_outside_streams_is_accepted(piece: int, world: World) -
         flipped[position] ^= 0x01
         report = examine(bytes(flipped), anchors=world.trust.ca_certs, crls=(), now=NOW)
         assert not is_accepted(report), (position, report)
+
+
+def unsigned_digits(document: bytes) -> list[int]:
+    """Offsets of the hex digits of what no signature covers in the CMS: versions and the digest algorithms."""
+    start, end = gap_of(document)
+    message = bytes.fromhex(document[start + 1 : end - 1].decode())
+    data = cms.ContentInfo.load(message)["content"]
+    head = message.index(data["version"].dump() + data["digest_algorithms"].dump())
+    head_end = head + len(data["version"].dump() + data["digest_algorithms"].dump())
+    signer = message.index(data["signer_infos"].dump())
+    bytes_in_message = [*range(head, head_end), *range(signer, signer + 16)]
+    return [start + 1 + 2 * at + digit for at in bytes_in_message for digit in (0, 1)]
 
 
 @pytest.mark.parametrize("piece", range(PIECES))
