@@ -58,7 +58,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Comma
     (folder / "data" / "cache").symlink_to(fonts)
     yinzheng = CommandLine(folder / "data", word)
     yinzheng.done("init")
-    yinzheng.done("issuer", "add", "nb", *ISSUER)
+    yinzheng.done("issuer", "add", "nb", *ISSUER, "--pdf-key", "p-256")
     yinzheng.done("person", "add", "wang", "--name", "王经办", "--issuer", "nb")
     yinzheng.done("person", "add", "li", "--name", "李审核", "--issuer", "nb")
     return yinzheng

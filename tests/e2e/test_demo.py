@@ -52,7 +52,7 @@ def test_the_command_that_it_names_shows_the_revoked_certificate(demo: tuple[Com
 
 def test_run_again_it_issues_nothing_more(demo: tuple[CommandLine, Ran]) -> None:
     yinzheng, _ = demo
-    again = run("--data", yinzheng.data, "demo", environ={"YINZHENG_PASSPHRASE": "", "COLUMNS": "200"})
+    again = run("--data", yinzheng.data, "demo", environ={"YINZHENG_PASSPHRASE": ""})
     found = outcomes(again.out)
 
     assert again.code == 0, again.err

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
-from service.cli import main
+from service.cli import main, screens
 
 PASSPHRASE = "a passphrase of the tests"
 USCC = "11649900MB0T000311"
@@ -48,10 +48,11 @@ class Ran:
 def run(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Ran:
     """Run ``yinzheng`` with these arguments, in English unless the variables say otherwise."""
     out, err = io.StringIO(), io.StringIO()
-    variables = {"YINZHENG_PASSPHRASE": PASSPHRASE, "YINZHENG_LANG": "en", "COLUMNS": "300"} | dict(environ or {})
+    variables = {"YINZHENG_PASSPHRASE": PASSPHRASE, "YINZHENG_LANG": "en"} | dict(environ or {})
     with (
         patch.dict(os.environ, variables),
         patch.object(sys, "argv", ["yinzheng", *map(str, arguments)]),
+        patch.object(screens.console, "_width", 300),  # else that of the terminal of its first import
         redirect_stdout(out),
         redirect_stderr(err),
     ):
