@@ -12,6 +12,7 @@ from credential.errors import InputError
 
 MAX_DEPTH = 8
 _LENGTHS = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}  # bytes that follow, least value
+_SHORT_HEADS = [bytes([first]) for first in range(256)]  # by first byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +47,20 @@ def encode(value: Any) -> bytes:
         OverflowError: an integer outside -2^64 to 2^64 - 1.
         UnicodeEncodeError: a text with a lone surrogate.
     """
-    match value:
-        case bool():
-            pass
-        case int():
-            return _head(0, value) if value >= 0 else _head(1, -1 - value)
-        case bytes():
-            return _head(2, len(value)) + value
-        case str():
-            content = value.encode()
-            return _head(3, len(content)) + content
-        case list():
-            return _head(4, len(value)) + b"".join(map(encode, value))
-        case dict():
-            entries = sorted((encode(key), encode(item)) for key, item in value.items())
-            return _head(5, len(value)) + b"".join(key + item for key, item in entries)
-        case Tag():
-            return _head(6, value.number) + encode(value.value)
+    if isinstance(value, str):
+        content = value.encode()
+        return _head(3, len(content)) + content
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _head(0, value) if value >= 0 else _head(1, -1 - value)
+    if isinstance(value, bytes):
+        return _head(2, len(value)) + value
+    if isinstance(value, dict):
+        entries = sorted([(encode(key), encode(item)) for key, item in value.items()])
+        return _head(5, len(value)) + b"".join([part for entry in entries for part in entry])
+    if isinstance(value, list):
+        return _head(4, len(value)) + b"".join([encode(item) for item in value])
+    if isinstance(value, Tag):
+        return _head(6, value.number) + encode(value.value)
     raise TypeError(f"our formats have no {type(value).__name__}")
 
 
@@ -79,49 +77,43 @@ def decode(data: bytes) -> Any:
 
 
 def _head(major: int, argument: int) -> bytes:
-    if argument < 24:
-        return bytes([major << 5 | argument])
-    short, width = next(
-        (short, width) for short, (width, _) in _LENGTHS.items() if argument < 1 << 8 * width or width == 8
-    )
-    return bytes([major << 5 | short]) + argument.to_bytes(width)
+    if 0 <= argument < 24:
+        return _SHORT_HEADS[major << 5 | argument]
+    if argument < 1 << 16:
+        short, width = (24, 1) if argument < 1 << 8 else (25, 2)
+    else:
+        short, width = (26, 4) if argument < 1 << 32 else (27, 8)
+    return _SHORT_HEADS[major << 5 | short] + argument.to_bytes(width)
 
 
 def _read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     if depth == 0:
         raise BadCbor("it is nested too deep", "嵌套过深", at)
+    if at >= len(data):
+        raise BadCbor("it is cut off", "数据不完整", at)
     start = at
-    major, argument, at = _read_head(data, at)
-    match major:
-        case 0:
-            return argument, at
-        case 1:
-            return -1 - argument, at
-        case 2 | 3:
-            chunk = data[at : at + argument]
-            if len(chunk) != argument:
-                raise BadCbor("a string is cut off", "字符串不完整", at)
-            return (chunk if major == 2 else _text(chunk, at)), at + argument
-        case 4:
-            items = []
-            for _ in range(_count(data, at, argument)):
-                item, at = _read(data, at, depth - 1)
-                items.append(item)
-            return items, at
-        case 5:
-            return _read_map(data, at, _count(data, at, argument), depth)
-        case 6:
-            item, at = _read(data, at, depth - 1)
-            return Tag(argument, item), at
+    major, argument, at = data[at] >> 5, data[at] & 31, at + 1
+    if argument >= 24:
+        argument, at = _read_argument(data, start, argument)
+    if major in {2, 3}:
+        chunk = data[at : at + argument]
+        if len(chunk) != argument:
+            raise BadCbor("a string is cut off", "字符串不完整", at)
+        return (chunk if major == 2 else _text(chunk, at)), at + argument
+    if major in {0, 1}:
+        return (argument if major == 0 else -1 - argument), at
+    if major == 5:
+        return _read_map(data, at, _count(data, at, argument), depth)
+    if major == 4:
+        return _read_list(data, at, _count(data, at, argument), depth)
+    if major == 6:
+        item, at = _read(data, at, depth - 1)
+        return Tag(argument, item), at
     raise BadCbor("there is a number or value of a kind we do not write", "出现不支持的类型", start)
 
 
-def _read_head(data: bytes, at: int) -> tuple[int, int, int]:
-    if at >= len(data):
-        raise BadCbor("it is cut off", "数据不完整", at)
-    major, short = data[at] >> 5, data[at] & 31
-    if short < 24:
-        return major, short, at + 1
+def _read_argument(data: bytes, at: int, short: int) -> tuple[int, int]:
+    """Read the argument of a head whose first byte, at ``at``, does not hold it."""
     if short not in _LENGTHS:
         raise BadCbor("a length is indefinite or reserved", "长度未定或保留", at)
     width, least = _LENGTHS[short]
@@ -131,7 +123,15 @@ def _read_head(data: bytes, at: int) -> tuple[int, int, int]:
         raise BadCbor("it is cut off", "数据不完整", at)
     if argument < least:
         raise BadCbor("a number is not written in the shortest way", "数字未采用最短编码", at)
-    return major, argument, at + 1 + width
+    return argument, at + 1 + width
+
+
+def _read_list(data: bytes, at: int, count: int, depth: int) -> tuple[list[Any], int]:
+    items = []
+    for _ in range(count):
+        item, at = _read(data, at, depth - 1)
+        items.append(item)
+    return items, at
 
 
 def _read_map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[Any, Any], int]:
@@ -140,11 +140,12 @@ def _read_map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[Any, A
     for _ in range(count):
         start = at
         key, at = _read(data, at, depth - 1)
-        if not isinstance(key, int | str):
+        if not isinstance(key, (int, str)):
             raise BadCbor("a key is neither number nor text", "键不是数字或文本", start)
-        if data[start:at] <= previous:
+        spelt = data[start:at]
+        if spelt <= previous:
             raise BadCbor("keys are out of order or stand twice", "键次序错误或重复", start)
-        previous = data[start:at]
+        previous = spelt
         entries[key], at = _read(data, at, depth - 1)
     return entries, at
 
