@@ -5,6 +5,7 @@ segment (the digit of the format and the decimal number).
 """
 
 import math
+from functools import lru_cache
 
 from credential.errors import ConfigError
 
@@ -93,6 +94,7 @@ def decimal_digits(message_bytes: int) -> int:
     return int((8 * message_bytes + 1) * math.log10(2)) + 1  # no power of two is one of ten
 
 
+@lru_cache(maxsize=64)
 def budget(version: int, level: str, url_length: int) -> int:
     """Bytes of a message that surely fit a symbol, whatever their values.
 
