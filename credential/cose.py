@@ -7,6 +7,7 @@ The key identifier is the first eight bytes of SHA-256 over the key's SPKI.
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -175,6 +176,7 @@ def signature_bytes(algorithm: Algorithm) -> int:
     return _SIGNATURE_BYTES[algorithm]
 
 
+@lru_cache(maxsize=1024)
 def message_bytes(payload_bytes: int, signature_length: int) -> int:
     """How long a message with such a payload and signature is."""
     algorithm = {64: CoseAlgorithm.ES256, 96: CoseAlgorithm.ES384}.get(signature_length, CoseAlgorithm.RS256)
@@ -227,6 +229,7 @@ def open_message(message: bytes) -> SignedMessage:
     return SignedMessage(CoseAlgorithm(algorithm), kid, payload, signature, protected)
 
 
+@lru_cache(maxsize=64)
 def _protected(algorithm: CoseAlgorithm, kid: bytes) -> bytes:
     return encode({_ALG: int(algorithm), _KID: kid})
 

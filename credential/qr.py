@@ -42,6 +42,7 @@ __all__ = [
     "decode_qr_claims",
     "encode_qr_claims",
     "fit_qr_claims",
+    "fit_qr_payload",
     "parse_qr_text",
     "qr_prefix",
     "qr_text",
@@ -205,6 +206,13 @@ def decode_qr_claims(payload: bytes) -> QrClaims:
 def fit_qr_claims(
     claims: Claims, status_list: int, budget: int, signature_bytes: int, *, digest: bytes | None = None
 ) -> QrClaims:
+    """Give what :func:`fit_qr_payload` chooses, taken apart; arguments and errors are its."""
+    return decode_qr_claims(fit_qr_payload(claims, status_list, budget, signature_bytes, digest=digest))
+
+
+def fit_qr_payload(
+    claims: Claims, status_list: int, budget: int, signature_bytes: int, *, digest: bytes | None = None
+) -> bytes:
     """Choose what of a credential's claims the QR code says, cutting the name if need be.
 
     Args:
@@ -214,6 +222,9 @@ def fit_qr_claims(
         budget: bytes of the message that the symbol holds, from :func:`budget`.
         signature_bytes: from ``cose.signature_bytes``.
         digest: of the encoded claims, where the caller has it; spares encoding them again.
+
+    Returns:
+        The payload to be signed, as from :func:`encode_qr_claims`.
 
     Raises:
         QrTooSmall: it does not fit even without a name.
@@ -233,14 +244,15 @@ def fit_qr_claims(
         issued_at=claims.issued_at,
         claims_digest=digest or claims_digest(encode_claims(claims)),
     )
-    needed = message_bytes(len(encode_qr_claims(whole)), signature_bytes)
+    payload = encode_qr_claims(whole)
+    needed = message_bytes(len(payload), signature_bytes)
     if needed <= budget:
-        return whole
+        return payload
     for length in range(len(whole.name) - 1, -1, -1):
         cut = replace(whole, name=whole.name[:length], name_is_cut=True)
         needed = message_bytes(len(_write(cut)), signature_bytes)
         if needed <= budget:
-            return cut
+            return encode_qr_claims(cut)
     raise QrTooSmall(needed, budget)
 
 

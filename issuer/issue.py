@@ -35,7 +35,7 @@ from credential.cose import open_message, sign_message, signature_bytes
 from credential.errors import RefusedError, UnavailableError
 from credential.leaves import SALT_BYTES, issue_leaf, seal_leaf
 from credential.model import Claims, PartialDate
-from credential.qr import encode_qr_claims, fit_qr_claims, qr_text
+from credential.qr import fit_qr_payload, qr_text
 from credential.schema import FieldKind
 from credential.serial import identifier, new_verification_code
 from issuer.batch import BindingChanged, require_binding, void_numbers
@@ -173,6 +173,8 @@ class _Look:
         self.office = line.office
         self.signer = line.claims_signer
         self.qr_budget = line.printer.qr_budget
+        # A clerk's remark is said to the bureau, not to everybody who is shown the certificate.
+        self.unsaid = {one.key for one in self.office.schema.fields if one.kind is FieldKind.REMARK}
         self._prefix_digest = lru_cache(lambda photo: line.printer.prefix(photo=photo).digest)
 
     def prefix_digest(self, row: StoredRow) -> bytes:
@@ -193,9 +195,7 @@ def _reserve(look: _Look, batch: Batch, row: StoredRow, slot: Slot, now: datetim
     """Fix everything about one credential, and sign its claims and its QR code."""
     office = look.office
     settings = office.issuer.settings
-    # A clerk's remark is said to the bureau, not to everybody who is shown the certificate.
-    unsaid = {one.key for one in office.schema.fields if one.kind is FieldKind.REMARK}
-    fields = {key: value for key, value in row.record.fields.items() if key not in unsaid}
+    fields = {key: value for key, value in row.record.fields.items() if key not in look.unsaid}
     claims = Claims(
         issuer=office.issuer.uscc,
         issuer_name=office.issuer.name,
@@ -219,8 +219,8 @@ def _reserve(look: _Look, batch: Batch, row: StoredRow, slot: Slot, now: datetim
     digest = claims_digest(payload)
     signer = look.signer
     width = signature_bytes(signer.algorithm)
-    in_qr = fit_qr_claims(claims, slot.list_number, look.qr_budget, width, digest=digest)
-    qr_message = sign_message(encode_qr_claims(in_qr), signer)
+    in_qr = fit_qr_payload(claims, slot.list_number, look.qr_budget, width, digest=digest)
+    qr_message = sign_message(in_qr, signer)
     return _Reserved(
         claims=claims,
         message=sign_message(payload, signer),
