@@ -10,7 +10,8 @@ from credential.errors import ConfigError, InputError, RefusedError
 
 _ABOUT = "installation.json"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-_ALLOWED = frozenset({"cache", "DEMO"})  # what may be in a folder before it is made an installation
+#: What may be in a folder before it is made an installation: our own folders, from a first try that was cut off.
+_ALLOWED = frozenset({"cache", "DEMO", "blobs", "public", "reports", "checkpoint-copy", f"{_ABOUT}.new"})
 
 
 class NoDataFolder(ConfigError):
@@ -104,7 +105,9 @@ class DataFolder:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         for one in (self.blobs, self.log, self.status, self.cache, self.reports, self.checkpoint_copy.parent):
             one.mkdir(parents=True, exist_ok=True)
-        (self.root / _ABOUT).write_text(json.dumps(asdict(installation), indent=1) + "\n", encoding="utf-8")
+        fresh = self.root / f"{_ABOUT}.new"
+        fresh.write_text(json.dumps(asdict(installation), indent=1) + "\n", encoding="utf-8")
+        fresh.replace(self.root / _ABOUT)
 
     def installation(self) -> Installation:
         """Read what the installation says of itself.

@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from credential.errors import UnavailableError
+from credential.errors import RefusedError, UnavailableError
 from credential.ports import Clock
 from credential.trust import Role, TrustList
 from issuer.change import ChangeDesk
@@ -40,6 +40,7 @@ from verifier.report import Integrity, Trust
 
 SIGNATURE_PROFILE = "PAdES-B-B, DocMDP P=1"
 
+DEFAULT_PUBLIC_URL = "https://zs.example.gov.cn"
 CLAIMS_ATTACHMENT = "certificate.cose"
 
 #: A pool of processes pays from this many rows on: starting one costs about as much as printing 500.
@@ -228,6 +229,21 @@ class ForeignDocument(UnavailableError):
         )
 
 
+class PublicUrlFixed(RefusedError):
+    """Signed things name the address, so it stays as it was when the folder was made."""
+
+    code = "public-url-fixed"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"this data folder was made with {url}, which signed certificates name; an issuer may have another address "
+            "(yinzheng issuer add --public-url)",
+            f"该数据目录建立时的核验网址是 {url}, 已写入签名数据, 不能更改; 可为各发证机构另设网址"
+            "(yinzheng issuer add --public-url)",
+        )
+        self.url = url
+
+
 class LineOpener:
     """Opens an issuing line in a worker process; carries settings, never photos or rows."""
 
@@ -267,10 +283,11 @@ def open_house(settings: Settings) -> House:
     return House(settings, passphrase_of(settings), SystemClock())
 
 
-def create_house(settings: Settings, *, public_url: str, passphrase: bytes | None = None) -> House:
+def create_house(settings: Settings, *, public_url: str | None, passphrase: bytes | None = None) -> House:
     """Make a data folder with registry, keys and an empty trust list, or bring an old one's database up to date.
 
     Raises:
+        PublicUrlFixed: another address is asked for than the folder was made with.
         DataFolderInUse: the folder holds something else.
         BadPublicUrl: the address is no bare https origin.
         MissingPassphrase: none was given.
@@ -278,10 +295,12 @@ def create_house(settings: Settings, *, public_url: str, passphrase: bytes | Non
     folder = DataFolder(settings.data)
     secret = passphrase_of(settings) if passphrase is None else passphrase
     if not folder.exists():
-        url = check_public_url(public_url)
+        url = check_public_url(public_url or DEFAULT_PUBLIC_URL)
         host = urlsplit(url).netloc
         folder.make(Installation(public_url=url, log_origin=f"{host}/log"))
-    migrate(folder.database_url)
     house = House(settings, secret, SystemClock())
+    if public_url is not None and check_public_url(public_url) != house.installation.public_url:
+        raise PublicUrlFixed(house.installation.public_url)
+    migrate(folder.database_url)
     make_keys(house.folder, house.installation, house.store, house.now())
     return house

@@ -68,8 +68,14 @@ class NewIssuer:
 
 
 def make_keys(folder: DataFolder, installation: Installation, store: KeyStore, now: datetime) -> None:
-    """Make the installation's own keys, those that are not there yet, and a first trust list."""
+    """Make the installation's own keys, those that are not there yet, and a first trust list.
+
+    Raises:
+        WrongPassphrase: there are keys already, under another passphrase.
+    """
     present = {(entry.role, entry.owner) for entry in store.entries()}
+    for role, owner in sorted(present)[:1]:
+        store.signer(role, owner)
     wanted = ((Role.LOG, Algorithm.ED25519), (Role.STATUS, Algorithm.P256), (Role.TRUST_ROOT, Algorithm.ED25519))
     for role, algorithm in wanted:
         if (role, "") not in present:

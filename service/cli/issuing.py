@@ -144,8 +144,11 @@ def issue(
 
 
 def approve(context: typer.Context, batch: BatchArgument, checker: AsOption, out: OutOption = None) -> None:
-    """Approve a batch somebody else submitted, and issue it."""
+    """Show a batch that somebody else submitted, approve it, and issue it."""
     house = house_of(context)
+    show_batch(batches.view(house, batch))
+    for one in problem_tables(batches.problems(house, batch)):
+        console.print(one)
     run_and_show(house, batches.approve(house, batch, checker=checker), out)
 
 

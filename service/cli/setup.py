@@ -8,7 +8,8 @@ from credential.ports import Algorithm
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
 from service.cli.screens import console, pairs, plain, table
-from service.house import create_house
+from service.folder import DataFolder
+from service.house import DEFAULT_PUBLIC_URL, create_house
 from service.issuers import NewIssuer, add_new_issuer, add_new_person, all_issuers, all_persons
 
 issuer_app = typer.Typer(help=say("发证机构", "issuers"), no_args_is_help=True)
@@ -33,15 +34,23 @@ def add_to(app: typer.Typer) -> None:
 def init(
     context: typer.Context,
     public_url: Annotated[
-        str, typer.Option(help=say("核验网址, 如 https://zs.example.gov.cn", "address people check at"))
-    ] = "https://zs.example.gov.cn",
+        str | None,
+        typer.Option(
+            help=say(f"核验网址, 默认 {DEFAULT_PUBLIC_URL}", f"address people check at; {DEFAULT_PUBLIC_URL}")
+        ),
+    ] = None,
 ) -> None:
     """Make a data folder (registry, keys, development CA, trust list), or bring an old one up to date."""
-    house = create_house(settings_of(context), public_url=public_url)
+    settings = settings_of(context)
+    is_new = not DataFolder(settings.data).exists()
+    house = create_house(settings, public_url=public_url)
     console.print(
         pairs(
-            say("数据目录已建立", "data folder made"),
+            say("数据目录已建立", "data folder made")
+            if is_new
+            else say("数据目录已存在, 已更新到本版本", "the data folder was there; it is up to date now"),
             {
+                say("核验网址", "address people check at"): plain(house.installation.public_url),
                 say("数据目录", "data folder"): plain(str(house.folder.root)),
                 say("信任列表", "trust list"): plain(str(house.folder.trust_list)),
                 say("下一步", "next"): "yinzheng issuer add ID --name … --uscc … --division …",

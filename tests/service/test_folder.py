@@ -131,3 +131,25 @@ def test_every_command_says_when_there_is_no_installation(tmp_path: Path) -> Non
         assert ran.code in {1, 2}, command
         assert "no-data-folder" in ran.out + ran.err
         assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_folder_whose_making_was_cut_off_is_made_at_the_second_try(tmp_path: Path) -> None:
+    for name in ("blobs", "public", "reports"):
+        (tmp_path / name).mkdir()
+    DataFolder(tmp_path).make(ABOUT)
+
+    assert DataFolder(tmp_path).installation() == ABOUT
+
+
+def test_init_again_keeps_address_and_keys(tmp_path: Path) -> None:
+    first = run("--data", tmp_path / "data", "init", "--public-url", "https://a.example.org")
+    again = run("--data", tmp_path / "data", "init")
+    moved = run("--data", tmp_path / "data", "init", "--public-url", "https://b.example.org")
+    other = run("--data", tmp_path / "data", "init", environ={"YINZHENG_PASSPHRASE": "another"})
+
+    assert (first.code, again.code) == (0, 0)
+    assert "data folder made" in first.out
+    assert "up to date" in again.out
+    assert (moved.code, moved.error) == (1, "public-url-fixed")
+    assert other.code != 0
+    assert other.error == "wrong-passphrase"
