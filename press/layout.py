@@ -7,7 +7,7 @@ Sizes go down in steps of half a point, so that neighbouring certificates look a
 from dataclasses import dataclass
 
 from credential.errors import InputError
-from press.fonts import FontChain
+from press.fonts import FontChain, Glyph
 from press.syntax import POINTS_PER_MM
 from press.template import Box, TextBox
 
@@ -15,6 +15,7 @@ _SIZE_STEP = 0.5
 # Han characters fill their em square, which sits from 0.12 em below the baseline to 0.88 em above it.
 _MIDDLE_OF_HAN = 0.38
 _AIR = 4.5  # points that wrapped lines leave free in the height of their box, so that they do not touch its rule
+_SHARE_BEFORE = {"left": 0.0, "centre": 0.5, "right": 1.0}  # of the width that a line leaves free
 _SLACK = 0.01  # points; for rounding, far below what an eye or a printer resolves
 
 # Punctuation that may not begin a line, and that may not end one (GB/T 15834, 5.1).
@@ -59,11 +60,13 @@ class Line:
 
     Attributes:
         text: without the spaces at which it was broken.
+        glyphs: of the text, one a character.
         x, y: where the first character's origin stands, points.
         tracking: points added after every character.
     """
 
     text: str
+    glyphs: list[Glyph]
     x: float
     y: float
     tracking: float
@@ -91,13 +94,14 @@ def fit(text: str, frame: Frame, key: str) -> Setting:
     """
     where, box, chain = frame.where, frame.box, frame.chain
     width = box.width * POINTS_PER_MM + _SLACK
-    advances = [glyph.advance / 1000 for glyph in chain.glyphs(text)]
+    glyphs = chain.glyphs(text)
+    advances = [glyph.advance / 1000 for glyph in glyphs]
     total = sum(advances)
     tracking = _tracking(where, len(text), total)
     size = where.size
     while size >= where.one_line_size:
         if total * size + tracking * max(len(text) - 1, 0) <= width:
-            return _place([text], size, frame, tracking)
+            return _place([(text, glyphs)], size, frame, tracking)
         size -= _SIZE_STEP
     # A wrapped text may be as large as the rules allow for one line, then smaller; its height must fit too.
     size = where.one_line_size
@@ -106,7 +110,7 @@ def fit(text: str, frame: Frame, key: str) -> Setting:
         fitting = min(where.lines, 1 + int((height - size) / (size * where.leading)))
         lines = _wrap(text, advances, width / size)
         if len(lines) <= fitting:
-            return _place(lines, size, frame, 0)
+            return _place([(line, chain.glyphs(line)) for line in lines], size, frame, 0)
         size -= _SIZE_STEP
     raise Overflow(key, len(text))
 
@@ -118,17 +122,16 @@ def _tracking(where: TextBox, count: int, total: float) -> float:
     return where.tracking
 
 
-def _place(lines: list[str], size: float, frame: Frame, tracking: float) -> Setting:
-    where, box, chain = frame.where, frame.box, frame.chain
+def _place(lines: list[tuple[str, list[Glyph]]], size: float, frame: Frame, tracking: float) -> Setting:
+    where, box = frame.where, frame.box
     step = size * where.leading
     middle = (frame.page_height - box.y - box.height / 2) * POINTS_PER_MM
     first = middle + step * (len(lines) - 1) / 2 - _MIDDLE_OF_HAN * size
     placed = []
-    for number, line in enumerate(lines):
-        used = chain.width(line) / 1000 * size + tracking * max(len(line) - 1, 0)
-        spare = box.width * POINTS_PER_MM - used
-        shift = {"left": 0.0, "centre": spare / 2, "right": spare}[where.align]
-        placed.append(Line(line, box.x * POINTS_PER_MM + shift, first - number * step, tracking))
+    for number, (line, glyphs) in enumerate(lines):
+        used = sum([glyph.advance for glyph in glyphs]) / 1000 * size + tracking * max(len(line) - 1, 0)
+        shift = (box.width * POINTS_PER_MM - used) * _SHARE_BEFORE[where.align]
+        placed.append(Line(line, glyphs, box.x * POINTS_PER_MM + shift, first - number * step, tracking))
     return Setting(size, tuple(placed))
 
 

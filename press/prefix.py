@@ -132,7 +132,7 @@ def _static_glyphs(plan: PagePlan) -> list[Glyph]:
         if text.mcid is None:
             continue  # drawn as outlines
         for line in text.setting.lines:
-            found.update(dict.fromkeys(text.frame.chain.glyphs(line.text)))
+            found.update(dict.fromkeys(line.glyphs))
     for characters, chain in plan.vocabulary:
         found.update(dict.fromkeys(chain.glyphs(characters)))
     return list(found)
@@ -260,7 +260,7 @@ def _static_text(text: StaticText, places: Mapping[Glyph, bytes]) -> bytes:
         return b"/Artifact BMC\n" + _outlined(text) + b"EMC\n"
     parts = [text_state(text.frame.where.colour)]
     for line in text.setting.lines:
-        shown = b"".join(places[glyph] for glyph in text.frame.chain.glyphs(line.text))
+        shown = b"".join(places[glyph] for glyph in line.glyphs)
         # Tc is part of the text state: it would spill over into the next text.
         matrix = _turn(text).translate(line.x, line.y)
         facts = (STATIC_FONT, number(text.setting.size), number(line.tracking), numbers(*matrix), shown)

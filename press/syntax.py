@@ -13,13 +13,13 @@ POINTS_PER_MM = 72 / 25.4
 
 def number(value: float) -> bytes:
     """Write a number with at most three decimals and no trailing zeros."""
-    text = f"{value:.3f}".rstrip("0").rstrip(".")
-    return b"0" if text in {"-0", ""} else text.encode("ascii")
+    written = (b"%.3f" % value).rstrip(b"0").rstrip(b".")
+    return b"0" if written == b"-0" else written
 
 
 def numbers(*values: float) -> bytes:
     """Write numbers with spaces between them."""
-    return b" ".join(number(value) for value in values)
+    return b" ".join([number(value) for value in values])
 
 
 def text_string(text: str) -> bytes:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import groupby
 
 from credential.errors import InputError
 from press.fonts import Glyph, gid_hex, subset_font, to_unicode
@@ -80,7 +81,10 @@ class SlotWriter:
 
     def __init__(self, slot: Slot, prefix: Prefix) -> None:
         self._slot = slot
-        self._prefix = prefix
+        self._label = None
+        if slot.label is not None:
+            self._label = _MarkedText("Lbl", slot.label_mcid, slot.label, prefix.glyphs)
+        self._value = _MarkedText(slot.tag, slot.mcid, slot.frame, prefix.glyphs)
         self._known: dict[tuple[str, str], Piece] = {}
 
     def piece(self, values: Mapping[str, str]) -> Piece:
@@ -99,25 +103,36 @@ class SlotWriter:
         return piece
 
     def _set(self, label: str, text: str) -> Piece:
-        slot, parts = self._slot, _Parts()
-        if slot.label is not None:
-            self._mark(parts, b"/Lbl<</MCID %d>>BDC\n" % slot.label_mcid, slot.label, label)
-        self._mark(parts, b"/%b<</MCID %d>>BDC\n" % (slot.tag.encode("ascii"), slot.mcid), slot.frame, text)
+        parts = _Parts()
+        if self._label is not None:
+            self._label.write(parts, label, self._slot.key)
+        self._value.write(parts, text, self._slot.key)
         return Piece(parts.finish())
 
-    def _mark(self, parts: "_Parts", opening: bytes, frame: Frame, text: str) -> None:
-        setting = fit(text, frame, self._slot.key)
-        parts.add(opening + text_state(frame.where.colour))
+
+class _MarkedText:
+    """Sets texts in a frame as the content of one structure element."""
+
+    def __init__(self, tag: str, mcid: int, frame: Frame, static: Mapping[Glyph, bytes]) -> None:
+        self._opening = b"/%b<</MCID %d>>BDC\n" % (tag.encode("ascii"), mcid) + text_state(frame.where.colour)
+        self._frame = frame
+        self._static = static
+
+    def write(self, parts: "_Parts", text: str, key: str) -> None:
+        setting = fit(text, self._frame, key)
+        size = number(setting.size)
+        parts.add(self._opening)
         for line in setting.lines:
-            parts.add(number(line.tracking) + b" Tc 1 0 0 1 " + numbers(line.x, line.y) + b" Tm\n")
-            for is_static, run in _runs(frame.chain.glyphs(line.text), self._prefix.glyphs):
-                font = STATIC_FONT if is_static else VALUE_FONT
-                parts.add(b"/%b %b Tf <" % (font, number(setting.size)))
+            parts.add(b"%b Tc 1 0 0 1 %b Tm\n" % (number(line.tracking), numbers(line.x, line.y)))
+            # A line is cut where it changes between the prefix's font and the certificate's own.
+            for is_static, run in groupby(line.glyphs, self._static.__contains__):
                 if is_static:
-                    parts.add(b"".join(self._prefix.glyphs[glyph] for glyph in run))
+                    shown = b"".join([self._static[glyph] for glyph in run])
+                    parts.add(b"/%b %b Tf <%b>Tj\n" % (STATIC_FONT, size, shown))
                 else:
+                    parts.add(b"/%b %b Tf <" % (VALUE_FONT, size))
                     parts.add_glyphs(tuple(run))
-                parts.add(b">Tj\n")
+                    parts.add(b">Tj\n")
         parts.add(b"ET EMC\n")
 
 
@@ -135,17 +150,6 @@ class _Parts:
 
     def finish(self) -> tuple[bytes | tuple[Glyph, ...], ...]:
         return (*self._parts, b"".join(self._open))
-
-
-def _runs(glyphs: Sequence[Glyph], static: Mapping[Glyph, bytes]) -> list[tuple[bool, list[Glyph]]]:
-    """Cut a line where it changes between the prefix's font and the certificate's own."""
-    runs: list[tuple[bool, list[Glyph]]] = []
-    for glyph in glyphs:
-        is_static = glyph in static
-        if not runs or runs[-1][0] is not is_static:
-            runs.append((is_static, []))
-        runs[-1][1].append(glyph)
-    return runs
 
 
 class _Places(dict[Glyph, bytes]):
