@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy import ColumnElement, Row, insert, update
 from sqlmodel import Session, col, select
 
 from credential.errors import InputError
@@ -179,7 +180,7 @@ def read_reserved(session: Session, vault: Vault, batch_id: int, chunk_number: i
     return found
 
 
-def open_record_key(vault: Vault, row: CredentialRow, wrapped: bytes | None) -> RecordKey:
+def open_record_key(vault: Vault, row: CredentialRow | Row[Any], wrapped: bytes | None) -> RecordKey:
     """Open the key that a credential shares with its row.
 
     Raises:
@@ -188,7 +189,7 @@ def open_record_key(vault: Vault, row: CredentialRow, wrapped: bytes | None) -> 
     return vault.open_key(record_owner(row.batch_id, row.row_number), wrapped)
 
 
-def open_sealed(key: RecordKey, row: CredentialRow) -> tuple[bytes, str]:
+def open_sealed(key: RecordKey, row: CredentialRow | Row[Any]) -> tuple[bytes, str]:
     """The claims message and the QR text of a credential."""
     fields = key.open(row.sealed, credential_place(row.batch_id, row.row_number))
     return fields[_CLAIMS], fields[_QR_TEXT]

@@ -6,14 +6,16 @@ credential is good: that is the verifier's, who checks every signature and proof
 
 import hashlib
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import Executable, Row, bindparam
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from credential.errors import RefusedError
 from credential.model import State
 from credential.ports import Blobs, Change, RegisteredCredential, RegisteredFile
+from registry.columns import table_of
 from registry.credentials import UnknownSerial, open_record_key, open_sealed
 from registry.database import Database
 from registry.history import HistoryKind, details_place
@@ -22,6 +24,34 @@ from registry.packs import PackDamaged, item_place
 from registry.prefixes import read_prefix
 from registry.tables import CredentialFileRow, CredentialRow, HistoryRow, PackRow, RecordKeyRow
 from registry.vault import RecordErased, RecordKey, Vault
+
+# A verifier's statements are put together once: SQLAlchemy takes longer for that than SQLite for the answer.
+_CREDENTIAL, _FILE = table_of(CredentialRow), table_of(CredentialFileRow)
+_KEY, _HISTORY = table_of(RecordKeyRow), table_of(HistoryRow)
+_FOUND = (
+    select_columns(_CREDENTIAL, _KEY.c.wrapped)
+    .join_from(
+        _CREDENTIAL,
+        _KEY,
+        (_KEY.c.batch_id == _CREDENTIAL.c.batch_id) & (_KEY.c.row_number == _CREDENTIAL.c.row_number),
+    )
+    .order_by(_CREDENTIAL.c.version.desc(), _CREDENTIAL.c.id.desc())
+)
+_OF_FILE = select_columns(_FILE.c.credential_id).where(_FILE.c.digest == bindparam("wanted"))
+_BY_DIGEST = _FOUND.where(_CREDENTIAL.c.id.in_(_OF_FILE))
+_BY_CODE = _FOUND.where(_CREDENTIAL.c.code_index == bindparam("wanted"))
+_BY_SERIAL = _FOUND.where(_CREDENTIAL.c.serial == bindparam("wanted"))
+_SERIAL = select_columns(_CREDENTIAL.c.serial).where(_CREDENTIAL.c.id == bindparam("wanted"))
+_FILES = (
+    select_columns(_FILE.c.digest, _FILE.c.length, _FILE.c.seal_leaf)
+    .where(_FILE.c.credential_id == bindparam("wanted"))
+    .order_by(_FILE.c.revision)
+)
+_CHANGES = (
+    select_columns(_HISTORY)
+    .where(_HISTORY.c.credential_id == bindparam("wanted"), _HISTORY.c.kind == HistoryKind.STATE_CHANGED.value)
+    .order_by(_HISTORY.c.sequence)
+)
 
 
 class Proofs(Protocol):
@@ -71,20 +101,19 @@ class RegistrySource:
     def by_digest(self, digest: bytes) -> RegisteredCredential | None:
         """Find by SHA-256 of an exact stored PDF."""
         with self._database.reading() as session:
-            of_file = select(CredentialFileRow.credential_id).where(CredentialFileRow.digest == digest)
-            found = self._find(session, col(CredentialRow.id).in_(of_file))
+            found = self._find(session, _BY_DIGEST, digest)
         return found[0] if found else None
 
     def by_code(self, code: str) -> RegisteredCredential | None:
         """Find by verification code, 16 characters in canonical form."""
         with self._database.reading() as session:
-            found = self._find(session, col(CredentialRow.code_index) == self._vault.blind("code", code))
+            found = self._find(session, _BY_CODE, self._vault.blind("code", code))
         return found[0] if found else None
 
     def by_serial(self, serial: str) -> Sequence[RegisteredCredential]:
         """Find all versions under a serial (several issuers may use the same), newest first."""
         with self._database.reading() as session:
-            return self._find(session, col(CredentialRow.serial) == serial)
+            return self._find(session, _BY_SERIAL, serial)
 
     def checkpoint(self) -> str:
         """The newest published checkpoint of the log, a C2SP signed note."""
@@ -94,30 +123,19 @@ class RegistrySource:
         """The newest published status list, a CWT (tagged COSE_Sign1)."""
         return self._tokens.token(list_number)
 
-    def _find(self, session: Session, condition: ColumnElement[bool]) -> list[RegisteredCredential]:
-        query = (
-            select(CredentialRow, RecordKeyRow.wrapped)
-            .join(
-                RecordKeyRow,
-                (col(RecordKeyRow.batch_id) == CredentialRow.batch_id)
-                & (col(RecordKeyRow.row_number) == CredentialRow.row_number),
-            )
-            .where(condition)
-            .order_by(col(CredentialRow.version).desc(), col(CredentialRow.id).desc())
-        )
+    def _find(self, session: Session, statement: Executable, wanted: bytes | str) -> list[RegisteredCredential]:
         found = []
-        for row, wrapped in session.exec(query).all():
+        for row in _rows(session, statement, wanted):
             try:
-                key = open_record_key(self._vault, row, wrapped)
+                key = open_record_key(self._vault, row, row.wrapped)
             except RecordErased:
                 continue
             found.append(self._opened(session, row, key))
         return found
 
-    def _opened(self, session: Session, row: CredentialRow, key: RecordKey) -> RegisteredCredential:
+    def _opened(self, session: Session, row: Row[Any], key: RecordKey) -> RegisteredCredential:
         claims, _ = open_sealed(key, row)
-        query = select(CredentialFileRow).where(CredentialFileRow.credential_id == row.id)
-        files = session.exec(query.order_by(col(CredentialFileRow.revision))).all()
+        files = _rows(session, _FILES, row.id)
         issue_proof, *seal_proofs = self._prove([row.issue_leaf, *(one.seal_leaf for one in files)])
         return RegisteredCredential(
             claims=claims,
@@ -209,14 +227,13 @@ class DocumentStore:
         return found[0][0], found[0][1]
 
 
-def _changes(session: Session, row: CredentialRow, key: RecordKey) -> tuple[Change, ...]:
-    query = (
-        select(HistoryRow)
-        .where(HistoryRow.credential_id == row.id, HistoryRow.kind == HistoryKind.STATE_CHANGED)
-        .order_by(col(HistoryRow.sequence))
-    )
+def _rows(session: Session, statement: Executable, wanted: bytes | str | int) -> Sequence[Row[Any]]:
+    return session.connection().execute(statement, {"wanted": wanted}).all()
+
+
+def _changes(session: Session, row: Row[Any], key: RecordKey) -> tuple[Change, ...]:
     changes = []
-    for entry in session.exec(query):
+    for entry in _rows(session, _CHANGES, row.id):
         details = {} if entry.details is None else key.open(entry.details, details_place(entry.sequence))
         changes.append(
             Change(
@@ -233,4 +250,5 @@ def _changes(session: Session, row: CredentialRow, key: RecordKey) -> tuple[Chan
 def _serial(session: Session, credential_id: int | None) -> str | None:
     if credential_id is None:
         return None
-    return session.exec(select(CredentialRow.serial).where(CredentialRow.id == credential_id)).one()
+    serial: str = _rows(session, _SERIAL, credential_id)[0].serial
+    return serial
