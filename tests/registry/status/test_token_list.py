@@ -210,6 +210,19 @@ def test_a_list_signed_by_another_key_is_refused_even_when_expired(sign: Any) ->
 
 
 @BOTH
+def test_a_list_opened_before_is_judged_anew_under_another_key_and_at_another_time(sign: Any) -> None:
+    token = sign(LIST, SIGNER)
+    for _ in range(2):
+        assert open_status_token(token, SIGNER.public_key, NOW) == LIST
+        with pytest.raises(BadStatusToken, match="signature"):
+            open_status_token(token, STRANGER.public_key, NOW)
+        with pytest.raises(BadStatusToken, match="future"):
+            open_status_token(token, SIGNER.public_key, NOW - timedelta(minutes=6))
+        with pytest.raises(StatusExpired):
+            open_status_token(token, SIGNER.public_key, LIST.exp)
+
+
+@BOTH
 @settings(max_examples=150)
 @given(data=st.data())
 def test_any_changed_byte_is_found(sign: Any, data: st.DataObject) -> None:
