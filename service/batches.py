@@ -10,11 +10,14 @@ from intake.report import json_lines
 from issuer import batch as batches
 from press.template_file import load_template
 from registry.batches import Batch, get_batch, list_batches, progress, read_problems
+from registry.chunks import StoredRow, read_rows
 from registry.credentials import find_by_batch
 from registry.tables import BatchState
 from service.checking import CheckReport, check_rows
 from service.house import House
 from templates import certificate_folder
+
+DIGEST_CHARACTERS = 16
 
 
 class NothingToIssue(RefusedError):
@@ -35,6 +38,7 @@ class BatchView:
     """How a batch stands, for people and machines.
 
     Attributes:
+        digest: first characters of what approval binds.
         rows: rows in the batch; those refused at intake are not among them.
         issued: sealed credentials.
         to_issue: rows that have a number.
@@ -43,6 +47,7 @@ class BatchView:
     """
 
     id: int
+    digest: str
     issuer: str
     state: str
     maker: str
@@ -88,14 +93,47 @@ def submit(house: House, report: CheckReport, *, issuer: str, template: str, mak
     return view(house, submission.batch.id, is_new=submission.is_new)
 
 
-def approve(house: House, batch_id: int, *, checker: str) -> BatchView:
-    """Approve a batch as it is in the registry now.
+def rows(house: House, batch_id: int) -> list[StoredRow]:
+    """Every row of a batch as it will be, or was, issued; for the person who approves it.
 
     Raises:
+        UnknownBatch: there is none with this number.
+    """
+    with house.database.reading() as session:
+        return read_rows(session, house.vault, get_batch(session, batch_id).id)
+
+
+def cancel(house: House, batch_id: int, *, person: str, reason: str) -> BatchView:
+    """Cancel what of a batch is not reserved yet; its numbers become void, with the reason.
+
+    Raises:
+        UnknownBatch: there is none with this number.
+        UnknownPerson: the person does not act for this issuer.
+    """
+    batch = _batch(house, batch_id)
+    office = house.line(batch.issuer_id, _template(batch)).office
+    batches.cancel(office, batch_id, person=person, reason=reason, now=house.now())
+    house.log.sequence(house.now())
+    return view(house, batch_id)
+
+
+def approve(house: House, batch_id: int, *, checker: str, digest: str = "") -> BatchView:
+    """Approve a batch as it is in the registry now.
+
+    Args:
+        house: of the installation.
+        batch_id: the batch.
+        checker: id of the approving person.
+        digest: first characters of the digest the person was shown; empty accepts the present one.
+
+    Raises:
+        DigestDiffers: the batch is not the one that was shown.
         UnknownBatch: there is none with this number.
         SamePerson: the checker submitted it.
     """
     batch = _batch(house, batch_id)
+    if not batch.digest.hex().startswith(digest.lower()):
+        raise batches.DigestDiffers(batch_id)
     office = house.line(batch.issuer_id, _template(batch)).office
     batches.approve(office, batch_id, checker=checker, expected_digest=batch.digest, now=house.now())
     return view(house, batch_id)
@@ -163,6 +201,7 @@ def view(house: House, batch_id: int, *, is_new: bool = False) -> BatchView:
         counted = progress(session, batch_id)
     return BatchView(
         id=batch.id,
+        digest=batch.digest.hex()[:DIGEST_CHARACTERS],
         issuer=batch.issuer_id,
         state=batch.state.value,
         maker=batch.maker,

@@ -102,7 +102,8 @@ class DataFolder:
         """
         if self.root.exists() and any(one.name not in _ALLOWED for one in self.root.iterdir()):
             raise DataFolderInUse(self.root)
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)  # it may have been there already, for its cache
         for one in (self.blobs, self.log, self.status, self.cache, self.reports, self.checkpoint_copy.parent):
             one.mkdir(parents=True, exist_ok=True)
         fresh = self.root / f"{_ABOUT}.new"

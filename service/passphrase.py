@@ -1,7 +1,9 @@
 """Where the passphrase of the keys comes from: a file, the environment, or the demo's mark."""
 
 import os
+from pathlib import Path
 
+from credential.errors import RefusedError
 from keys.private_files import read_passphrase
 from service.settings import Settings
 
@@ -12,6 +14,19 @@ DEMO_MARK = "DEMO"
 DEMO_PASSPHRASE = b"demo only: not a secret"
 
 VARIABLE = "YINZHENG_PASSPHRASE"
+
+
+class DemoFolder(RefusedError):
+    """The folder's keys have a passphrase that everybody knows."""
+
+    code = "demo-folder"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} was made by the demo, whose passphrase everybody knows; choose another folder with --data",
+            f"{folder} 是演示目录, 其密钥口令人人皆知, 不能用于正式发证; 请用 --data 另选一个目录",
+        )
+        self.folder = folder
 
 
 def is_demo(settings: Settings) -> bool:

@@ -10,6 +10,8 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+from typer.exceptions import TyperException
+
 from credential.errors import ConfigError, Error, UnavailableError
 from service.cli.language import choose_language, say, sentence
 from service.settings import read_settings
@@ -43,7 +45,10 @@ def main() -> None:
         # Imported once the language is chosen, since help texts are built on import.
         from service.cli.commands import app  # noqa: PLC0415 - see above
 
-        app(obj=settings)
+        sys.exit(app(obj=settings, standalone_mode=False))
+    except TyperException as error:
+        sys.stderr.write(_usage(error))
+        sys.exit(EXIT_UNKNOWN)
     except (UnavailableError, ConfigError) as error:
         complain(error)
         sys.exit(EXIT_UNKNOWN)
@@ -61,6 +66,17 @@ def main() -> None:
 def complain(error: Error) -> None:
     """Print one error as a sentence with its code."""
     sys.stderr.write(f"{say('错误', 'error')} [{error.code}]: {sentence(error)}\n")
+
+
+def _usage(error: TyperException) -> str:
+    """Frame the library's English words on bad usage; a command without arguments just shows its help."""
+    message = error.format_message().strip()
+    if "\n" in message:
+        return f"{message}\n"
+    return say(
+        f"命令写法有误: {message.rstrip('.')}; 在命令后加 --help 可查看用法\n",
+        f"bad usage: {message.rstrip('.')}; put --help behind the command to see how it is used\n",
+    )
 
 
 def _fault(error: Exception) -> str:

@@ -10,6 +10,7 @@ import typer
 from credential.problem import Problem, RowOutcome
 from intake.report import json_lines
 from issuer.batch import ALREADY_ISSUED
+from issuer.issue import NotApproved
 from service import batches
 from service.batches import BatchView
 from service.checking import CheckReport, check_file
@@ -57,6 +58,12 @@ def add_to(app: typer.Typer) -> None:
     app.command("approve", help=say("审核通过一批并出证(不能是提交人本人)", "approve a batch and issue it"))(approve)
     batch_app.command("list", help=say("列出各批", "list the batches"))(batch_list)
     batch_app.command("status", help=say("查看一批的进度", "show how a batch stands"))(batch_status)
+    batch_app.command(
+        "show", help=say("逐行列出一批的内容, 供审核人核对", "list a batch row by row, for the approver")
+    )(batch_show)
+    batch_app.command("cancel", help=say("取消一批中尚未出证的部分", "cancel what of a batch is not issued yet"))(
+        batch_cancel
+    )
     batch_app.command("resume", help=say("把中断的一批做完", "finish a batch that was interrupted"))(batch_resume)
     batch_app.command("export", help=say("把一批的 PDF 写到目录", "write a batch's PDFs into a folder"))(batch_export)
     app.add_typer(batch_app, name="batch")
@@ -143,13 +150,22 @@ def issue(
     run_and_show(house, view, out)
 
 
-def approve(context: typer.Context, batch: BatchArgument, checker: AsOption, out: OutOption = None) -> None:
+def approve(
+    context: typer.Context,
+    batch: BatchArgument,
+    checker: AsOption,
+    digest: Annotated[
+        str,
+        typer.Option(help=say("核对过的内容摘要(batch show 所示)", "digest of what you looked at, from batch show")),
+    ] = "",
+    out: OutOption = None,
+) -> None:
     """Show a batch that somebody else submitted, approve it, and issue it."""
     house = house_of(context)
     show_batch(batches.view(house, batch))
     for one in problem_tables(batches.problems(house, batch)):
         console.print(one)
-    run_and_show(house, batches.approve(house, batch, checker=checker), out)
+    run_and_show(house, batches.approve(house, batch, checker=checker, digest=digest), out)
 
 
 def batch_list(context: typer.Context) -> None:
@@ -182,10 +198,54 @@ def batch_status(context: typer.Context, batch: BatchArgument, *, as_json: JsonO
         console.print(one)
 
 
+def batch_show(context: typer.Context, batch: BatchArgument) -> None:
+    """List a batch row by row, with the digest that approval binds."""
+    house = house_of(context)
+    show_batch(batches.view(house, batch))
+    shown = table(
+        say("逐行内容", "rows"),
+        say("行", "row"),
+        say("姓名", "name"),
+        say("证件号码", "ID number"),
+        say("系列", "series"),
+        say("资格名称", "title"),
+        say("级别", "level"),
+        say("取得时间", "qualified on"),
+        say("照片", "photo"),
+        say("证书编号", "serial"),
+    )
+    for row in batches.rows(house, batch):
+        said = row.record.fields
+        cells = (
+            row.record.holder.name,
+            row.record.holder.id_number,
+            *(said.get(key, "") for key in ("series", "title", "level", "qualified_on")),
+            say("有", "yes") if row.photo_digest else "-",
+            row.serial or "-",
+        )
+        shown.add_row(str(row.row_number), *(plain(cell) for cell in cells))
+    console.print(shown)
+    for one in problem_tables(batches.problems(house, batch)):
+        console.print(one)
+
+
+def batch_cancel(
+    context: typer.Context,
+    batch: BatchArgument,
+    person: AsOption,
+    reason: Annotated[str, typer.Option(help=say("取消原因", "why it is cancelled"))],
+) -> None:
+    """Cancel what of a batch is not issued yet; its numbers become void."""
+    show_batch(batches.cancel(house_of(context), batch, person=person, reason=reason))
+
+
 def batch_resume(context: typer.Context, batch: BatchArgument, out: OutOption = None) -> None:
     """Finish an approved batch that was interrupted."""
     house = house_of(context)
-    run_and_show(house, batches.view(house, batch), out)
+    view = batches.view(house, batch)
+    if view.state == SUBMITTED:
+        raise NotApproved(batch)
+    run_and_show(house, view, out)
 
 
 def batch_export(
@@ -227,6 +287,7 @@ def show_batch(view: BatchView) -> None:
     """Print a batch as a small table."""
     rows = {
         say("状态", "state"): state_name(view),
+        say("内容摘要", "digest"): view.digest,
         say("提交", "submitted by"): view.maker,
         say("审核", "approved by"): view.checker or "-",
         say("已出证", "issued"): f"[bold green]{view.issued}[/] / {view.rows}",

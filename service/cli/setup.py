@@ -4,13 +4,30 @@ from typing import Annotated
 
 import typer
 
+from credential.errors import InputError
 from credential.ports import Algorithm
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
 from service.cli.screens import console, pairs, plain, table
 from service.folder import DataFolder
-from service.house import DEFAULT_PUBLIC_URL, create_house
+from service.house import DEFAULT_PUBLIC_URL, House, create_house
 from service.issuers import NewIssuer, add_new_issuer, add_new_person, all_issuers, all_persons
+from service.passphrase import DemoFolder, is_demo
+
+
+class TrialDefault(InputError):
+    """A real issuer needs values of its own where a sample may take an example's."""
+
+    code = "trial-default"
+
+    def __init__(self, option: str) -> None:
+        super().__init__(
+            f"an issuer of real certificates needs {option}: what is printed cannot be changed later; for a trial say "
+            "--sample, which prints 样本",
+            f"正式发证机构必须给出 {option}, 印出后无法更改; 如只是试用, 请加 --sample(证书上印“样本”)",
+        )
+        self.option = option
+
 
 issuer_app = typer.Typer(help=say("发证机构", "issuers"), no_args_is_help=True)
 person_app = typer.Typer(help=say("经办人与审核人", "persons who submit and approve"), no_args_is_help=True)
@@ -42,6 +59,8 @@ def init(
 ) -> None:
     """Make a data folder (registry, keys, development CA, trust list), or bring an old one up to date."""
     settings = settings_of(context)
+    if is_demo(settings):
+        raise DemoFolder(settings.data)
     is_new = not DataFolder(settings.data).exists()
     house = create_house(settings, public_url=public_url)
     console.print(
@@ -87,6 +106,8 @@ def issuer_add(
 ) -> None:
     """Add an issuer; its keys enter the trust list."""
     house = house_of(context)
+    if not sample:
+        _check_real(house, public_url, type_code)
     added = add_new_issuer(
         house,
         NewIssuer(
@@ -109,6 +130,16 @@ def issuer_add(
             f"issuer {added.id} added: {shown}; next: {command}",
         )
     )
+
+
+def _check_real(house: House, public_url: str, type_code: str) -> None:
+    """Refuse to make an issuer of real certificates out of the trial's defaults: what is printed stays."""
+    if is_demo(house.settings):
+        raise DemoFolder(house.settings.data)
+    if (public_url or house.installation.public_url) == DEFAULT_PUBLIC_URL:
+        raise TrialDefault("--public-url")
+    if not type_code:
+        raise TrialDefault("--type-code")
 
 
 def issuer_list(context: typer.Context) -> None:

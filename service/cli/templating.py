@@ -25,6 +25,20 @@ FolderArgument = Annotated[
 ]
 
 
+class NoTemplate(InputError):
+    """There is no such folder, and no bundled template of that name."""
+
+    code = "no-template"
+
+    def __init__(self, given: Path, known: list[str]) -> None:
+        listed = ", ".join(known)
+        super().__init__(
+            f"{given} is no folder and no bundled template; bundled are {listed}",
+            f"{given} 不是目录, 也不是自带模板; 自带模板有 {listed}",
+        )
+        self.given = given
+
+
 class UnknownSample(InputError):
     """The template has no sample of this name."""
 
@@ -110,4 +124,8 @@ def template_preview(
 
 
 def _folder(given: Path) -> Path:
-    return certificate_folder(str(given)) if not given.is_dir() and str(given) in certificate_names() else given
+    if given.is_dir():
+        return given
+    if str(given) not in certificate_names():
+        raise NoTemplate(given, list(certificate_names()))
+    return certificate_folder(str(given))

@@ -58,6 +58,9 @@ class MissingFile(InputError):
         self.path = path
 
 
+STATUS_UNUSABLE = "status-unusable"
+
+
 class NothingToVerify(InputError):
     """Neither a file nor a QR text nor a code was given."""
 
@@ -150,7 +153,7 @@ def _answers(verifier: Verifier, asked: _Asked) -> Iterator[tuple[str, Verdict]]
     for file in asked.files:
         yield str(file), verifier.verify_file(file.read_bytes(), now())
     for text in asked.qr:
-        yield "QR", verifier.verify_qr(text, now())
+        yield text.partition("#")[0], verifier.verify_qr(text, now())
     for code in asked.codes:
         yield code, verifier.verify_code(code, now())
     if asked.serial is not None:
@@ -208,6 +211,10 @@ def show_verdict(label: str, verdict: Verdict) -> None:
     # A no-break space keeps each mark with its words.
     marks = [f"{_MARK[check.outcome]}\N{NO-BREAK SPACE}{say(check.zh, check.en)}" for check in verdict.checks]
     console.print("  ".join(marks))
+    if verdict.reason == STATUS_UNUSABLE:
+        console.print(
+            say("处理办法: 由发证方执行 yinzheng status refresh", "cure: the issuing side runs yinzheng status refresh")
+        )
 
 
 def worst_exit(codes: list[int]) -> int:

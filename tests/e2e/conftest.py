@@ -9,7 +9,7 @@ from python_calamine import CalamineWorkbook
 
 from tests.e2e.processes import CommandLine, Ran, qr_text
 
-ISSUER = ("--name", "示例市人力资源和社会保障局", "--uscc", "11649900MB0T000311", "--division", "330200")
+ISSUER = ("--name", "示例市人力资源和社会保障局", "--uscc", "11649900MB0T000311", "--division", "330200", "--sample")
 BY_TWO = ("--issuer", "nb", "--as", "wang", "--approve-as", "li")
 
 

@@ -1,12 +1,13 @@
 """Batches from the command line: what is submitted, exported, listed and told as JSON."""
 
+import csv
 import json
 from pathlib import Path
 
 from tests.service.at_hand import person_row, run, write_sheet
 
 STATUS = [
-    "id", "issuer", "state", "maker", "checker", "submitted_at", "approved_at", "rows", "to_issue", "issued",
+    "id", "digest", "issuer", "state", "maker", "checker", "submitted_at", "approved_at", "rows", "to_issue", "issued",
     "refused", "void", "is_finished", "is_new",
 ]  # fmt: skip
 PROBLEM = ["sheet", "row", "column", "field", "outcome", "code", "message"]
@@ -93,3 +94,46 @@ def test_the_list_of_batches_is_read_by_people(issued: Path) -> None:
         shown = run("--data", issued, "batch", "list", environ={"YINZHENG_LANG": lang}).out
         assert word in shown
         assert "4/4" in shown
+
+
+def test_a_batch_can_be_shown_row_by_row(issued: Path) -> None:
+    shown = run("--data", issued, "batch", "show", "1")
+    status = json.loads(run("--data", issued, "batch", "status", "1", "--json").out)
+
+    assert shown.code == 0
+    assert status["digest"] in shown.out
+    with (issued.parent / "sheet.csv").open(encoding="utf-8-sig") as sheet:
+        for row in csv.DictReader(sheet):
+            assert row["身份证号"] in shown.out
+
+
+def test_approval_of_another_content_than_was_shown_is_refused(data: Path, tmp_path: Path) -> None:
+    sheet = write_sheet(tmp_path / "sheet.csv", [person_row(0)])
+    assert run("--data", data, "issue", sheet, "--issuer", "nb", "--as", "wang").code == 0
+    refused = run("--data", data, "approve", "1", "--as", "li", "--digest", "00" * 8)
+    digest = json.loads(run("--data", data, "batch", "status", "1", "--json").out)["digest"]
+    approved = run("--data", data, "approve", "1", "--as", "li", "--digest", digest)
+
+    assert (refused.code, refused.error) == (1, "digest-differs")
+    assert approved.code == 0
+
+
+def test_a_cancelled_batch_issues_nothing_and_can_be_submitted_anew(data: Path, tmp_path: Path) -> None:
+    sheet = write_sheet(tmp_path / "sheet.csv", [person_row(0)])
+    by = ("--issuer", "nb", "--as", "wang")
+    run("--data", data, "issue", sheet, *by)
+    cancelled = run("--data", data, "batch", "cancel", "1", "--as", "wang", "--reason", "wrong list")
+    refused = run("--data", data, "approve", "1", "--as", "li")
+    again = run("--data", data, "issue", sheet, *by, "--approve-as", "li")
+
+    assert cancelled.code == 0
+    assert refused.error == "batch-state"
+    assert again.code == 0
+    assert json.loads(run("--data", data, "batch", "status", "2", "--json").out)["issued"] == 1
+
+
+def test_a_batch_that_waits_for_approval_is_not_resumed(data: Path, tmp_path: Path) -> None:
+    sheet = write_sheet(tmp_path / "sheet.csv", [person_row(0)])
+    run("--data", data, "issue", sheet, "--issuer", "nb", "--as", "wang")
+
+    assert run("--data", data, "batch", "resume", "1").error == "not-approved"

@@ -115,7 +115,17 @@ def test_what_was_done_is_given_back(issued_data: Path, certificates: list[Path]
 
 def test_a_serial_that_two_issuers_use_needs_the_issuer(issued_data: Path, tmp_path: Path) -> None:
     """Two bodies of one division count alike, so their first serials are the same."""
-    other = ("--name", "示例市职改办", "--uscc", "11649900MB0T000236", "--division", "330200", "--pdf-key", "p-256")
+    other = (
+        "--name",
+        "示例市职改办",
+        "--uscc",
+        "11649900MB0T000236",
+        "--division",
+        "330200",
+        "--sample",
+        "--pdf-key",
+        "p-256",
+    )
     assert run("--data", issued_data, "issuer", "add", "zgb", *other).code == 0
     for person in ("sun", "zhou"):
         assert run("--data", issued_data, "person", "add", person, "--name", person, "--issuer", "zgb").code == 0

@@ -153,3 +153,11 @@ def test_init_again_keeps_address_and_keys(tmp_path: Path) -> None:
     assert (moved.code, moved.error) == (1, "public-url-fixed")
     assert other.code != 0
     assert other.error == "wrong-passphrase"
+
+
+def test_a_data_folder_is_closed_to_others_though_its_cache_came_first(tmp_path: Path) -> None:
+    (tmp_path / "data" / "cache").mkdir(parents=True)
+    (tmp_path / "data").chmod(0o755)
+    DataFolder(tmp_path / "data").make(ABOUT)
+
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0

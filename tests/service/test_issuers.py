@@ -18,7 +18,7 @@ OTHER = {
 
 
 def add(data: Path, issuer: str, changed: dict[str, str] | None = None) -> tuple[int, str]:
-    options = [word for pair in (OTHER | (changed or {})).items() for word in pair]
+    options = ["--sample"] + [word for pair in (OTHER | (changed or {})).items() for word in pair]
     ran = run("--data", data, "issuer", "add", issuer, *options)
     return ran.code, ran.error if ran.code in {1, 2} else ran.out
 
@@ -112,3 +112,24 @@ def test_init_again_changes_no_key(data: Path) -> None:
     assert run("--data", data, "init").code == 0
 
     assert {one.name: one.read_bytes() for one in (data / "keys").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], "trial-default"),
+        (["--public-url", "https://zs.example.org"], "trial-default"),
+        (["--type-code", "11339900MB0T000153001"], "trial-default"),
+    ],
+)
+def test_a_real_issuer_takes_no_default_of_the_trial(options: list[str], code: str, data: Path) -> None:
+    ran = run("--data", data, "issuer", "add", "xs", *[word for pair in OTHER.items() for word in pair], *options)
+
+    assert (ran.code, ran.error) == (1, code)
+
+
+def test_a_demo_folder_takes_no_real_issuer_and_no_init(tmp_path: Path) -> None:
+    (tmp_path / "DEMO").write_text("demo")
+    ran = run("--data", tmp_path, "init")
+
+    assert (ran.code, ran.error) == (1, "demo-folder")

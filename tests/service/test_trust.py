@@ -16,7 +16,7 @@ from service.trust import BadPinnedRoots, newest_version, pinned_roots, read_own
 from service.verifying import UnreadableTrustList, read_foreign_trust_list
 from tests.service.at_hand import PASSPHRASE, StoppedClock, run
 
-OTHER = ("--name", "示例县人力资源和社会保障局", "--uscc", "11649900MB0T000236", "--division", "330226")
+OTHER = ("--name", "示例县人力资源和社会保障局", "--uscc", "11649900MB0T000236", "--division", "330226", "--sample")
 
 
 def own(data: Path) -> TrustList:

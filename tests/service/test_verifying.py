@@ -96,13 +96,19 @@ def test_a_register_that_does_not_answer_is_never_called_a_forgery(
     assert ran.out == "" or [line["verdict"] for line in lines(ran)] == ["unavailable"]
 
 
-def test_a_day_after_the_last_change_a_certificate_is_still_valid(
+def test_a_status_list_past_its_time_says_nothing_until_the_issuing_side_renews_it(
     issued_data: Path, certificates: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Status lists expire after a day; the installation that publishes them renews them."""
+    """Verifying signs and writes nothing, so it cannot renew the list itself."""
     monkeypatch.setattr("service.house.SystemClock", lambda: StoppedClock(timedelta(hours=25)))
-    ran = run("--data", issued_data, "verify", certificates[0], "--json")
+    before = {path: path.read_bytes() for path in (issued_data / "public").rglob("*") if path.is_file()}
+    late = run("--data", issued_data, "verify", certificates[0])
+    assert late.code == 2
+    assert "status refresh" in late.out
+    assert {path: path.read_bytes() for path in (issued_data / "public").rglob("*") if path.is_file()} == before
 
+    assert run("--data", issued_data, "status", "refresh").code == 0
+    ran = run("--data", issued_data, "verify", certificates[0], "--json")
     assert (ran.code, lines(ran)[0]["verdict"]) == (0, "valid")
 
 
