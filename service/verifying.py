@@ -1,6 +1,6 @@
 """Open a verifier: over this installation's register, or over nothing but a trust list."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,15 +21,14 @@ from verifier.steps import Supplied
 from verifier.verify import Verifier
 
 
-class UnreadableTrustList(InputError):
-    """The file named with --trust cannot be read."""
+class UnreadableFile(InputError):
+    """A file named with --trust, --status or --crl cannot be used."""
 
-    code = "unreadable-trust-list"
+    code = "unreadable-verifying-file"
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"the trust list {path} cannot be read ({reason}); check the path",
-            f"无法读取信任列表 {path}({reason}); 请检查路径",
+            f"{path} cannot be used ({reason}); check the path", f"无法使用文件 {path}({reason}); 请检查路径"
         )
         self.path = path
 
@@ -42,11 +41,28 @@ def open_verifier(house: House) -> Iterator[Verifier]:
 
 
 @contextmanager
-def open_offline_verifier(settings: Settings, trust_file: Path) -> Iterator[Verifier]:
-    """Open a verifier that believes a trust list and asks nobody."""
+def open_offline_verifier(
+    settings: Settings, trust_file: Path, status_files: Sequence[Path] = (), crl_files: Sequence[Path] = ()
+) -> Iterator[Verifier]:
+    """Open a verifier that believes a trust list and asks nobody.
+
+    Args:
+        settings: names the data folder whose pinned roots count, if there is one.
+        trust_file: the signed trust list.
+        status_files: status lists ``<number>.cwt``, as published; not trusted.
+        crl_files: revocation lists of the certificate authorities, DER or PEM; not trusted.
+
+    Raises:
+        UnreadableFile: one of the files cannot be read, or a status list's name is no number.
+    """
     trust = read_foreign_trust_list(settings, trust_file, SystemClock().now())
+    supplied = Supplied(
+        templates=_templates(),
+        crls=tuple(_read(path) for path in crl_files),
+        status_tokens={_list_number(path): _read(path) for path in status_files},
+    )
     with Sandbox() as reader:
-        yield Verifier(None, trust, reader, Supplied(templates=_templates()))
+        yield Verifier(None, trust, reader, supplied)
 
 
 def read_foreign_trust_list(settings: Settings, file: Path, now: datetime) -> TrustList:
@@ -57,13 +73,10 @@ def read_foreign_trust_list(settings: Settings, file: Path, now: datetime) -> Tr
     the roots that it names itself.
 
     Raises:
-        UnreadableTrustList: there is no such file.
+        UnreadableFile: there is no such file.
         InputError, RefusedError: it is not a trust list, or not one to believe.
     """
-    try:
-        envelope = file.read_bytes()
-    except OSError as error:
-        raise UnreadableTrustList(file, error.strerror or "input/output") from error
+    envelope = _read(file)
     folder = DataFolder(settings.data)
     if folder.exists():
         roots, threshold = pinned_roots(folder)
@@ -71,6 +84,19 @@ def read_foreign_trust_list(settings: Settings, file: Path, now: datetime) -> Tr
         own = read_trust_list(open_envelope(envelope, PAYLOAD_TYPE).payload)
         roots, threshold = own.roots, own.threshold
     return open_trust_list(envelope, roots, threshold, now, 0)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(path, error.strerror or "input/output") from error
+
+
+def _list_number(path: Path) -> int:
+    if not (path.stem.isascii() and path.stem.isdigit()):
+        raise UnreadableFile(path, "a status list is named by its number, as 1.cwt")
+    return int(path.stem)
 
 
 def _templates() -> Mapping[str, Template]:

@@ -73,6 +73,17 @@ class NothingToVerify(InputError):
         )
 
 
+class TrustNeeded(InputError):
+    """Lists were supplied without a trust list to check them against."""
+
+    code = "trust-needed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--status and --crl go with --trust; give the trust list too", "--status、--crl 须与 --trust 同用"
+        )
+
+
 class NameNeeded(InputError):
     """A serial was given without the holder's name, or a name without a serial."""
 
@@ -107,6 +118,14 @@ def verify(
         Path | None,
         typer.Option(help=say("信任列表文件; 给出则不查本地登记库", "trust list; then no local registry is asked")),
     ] = None,
+    status: Annotated[
+        list[Path] | None,
+        typer.Option(help=say("离线用: 状态列表文件, 如 1.cwt", "with --trust: a status list, as 1.cwt")),
+    ] = None,
+    crl: Annotated[
+        list[Path] | None,
+        typer.Option(help=say("离线用: 认证机构的证书撤销列表", "with --trust: a CA's revocation list")),
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help=say("每份输出一行 JSON", "one JSON object a line"))] = False,
 ) -> None:
@@ -116,7 +135,7 @@ def verify(
         asked = _Asked(_all_files(paths or []), qr or [], code or [], _serial_and_name(serial, name))
         if asked.is_empty:
             raise NothingToVerify
-        with _open(context, trust) as verifier:
+        with _open(context, trust, status or [], crl or []) as verifier:
             for label, verdict in _answers(verifier, asked):
                 exits.append(verdict.exit_code)
                 if as_json:
@@ -130,10 +149,14 @@ def verify(
     raise typer.Exit(worst_exit(exits))
 
 
-def _open(context: typer.Context, trust: Path | None) -> AbstractContextManager[Verifier]:
-    if trust is None:
-        return open_verifier(house_of(context))
-    return open_offline_verifier(settings_of(context), trust)
+def _open(
+    context: typer.Context, trust: Path | None, status: list[Path], crls: list[Path]
+) -> AbstractContextManager[Verifier]:
+    if trust is not None:
+        return open_offline_verifier(settings_of(context), trust, status, crls)
+    if status or crls:
+        raise TrustNeeded
+    return open_verifier(house_of(context))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ FAULTS = [
     (["verify", "none.pdf"], 2, "missing-file"),
     (["verify", "--serial", "1"], 2, "name-needed"),
     (["verify", "--name", "张三"], 2, "name-needed"),
-    (["verify", "--code", "1", "--trust", "none.json"], 2, "unreadable-trust-list"),
+    (["verify", "--code", "1", "--trust", "none.json"], 2, "unreadable-verifying-file"),
     (["verify", "--code", "1", "--trust", "sheet.csv"], 2, "bad-envelope"),
     (["log", "verify"], 2, "no-checkpoint"),
 ]

@@ -13,7 +13,7 @@ from service.folder import DataFolder
 from service.house import House
 from service.settings import Settings
 from service.trust import BadPinnedRoots, newest_version, pinned_roots, read_own_trust_list
-from service.verifying import UnreadableTrustList, read_foreign_trust_list
+from service.verifying import UnreadableFile, read_foreign_trust_list
 from tests.service.at_hand import PASSPHRASE, StoppedClock, run
 
 OTHER = ("--name", "示例县人力资源和社会保障局", "--uscc", "11649900MB0T000236", "--division", "330226", "--sample")
@@ -105,7 +105,7 @@ def test_damaged_pinned_roots_are_no_roots(content: str, data: Path) -> None:
 
 
 def test_a_missing_list_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableTrustList):
+    with pytest.raises(UnreadableFile):
         read_foreign_trust_list(Settings(data=tmp_path), tmp_path / "none.json", datetime.now(UTC))
 
 

@@ -128,3 +128,24 @@ def test_people_see_the_verdict_in_their_language(issued: Path, certificates: li
         shown = run("--data", issued, "verify", certificates[0], environ={"YINZHENG_LANG": lang}).out
         assert word in shown
         assert certificates[0].stem in shown
+
+
+def test_offline_a_supplied_status_list_shows_a_revocation(issued_data: Path, certificates: list[Path]) -> None:
+    public = issued_data / "public"
+    offline = ("verify", certificates[0], "--trust", public / "trust-list.json", "--json")
+    before = run("--data", issued_data, *offline, "--status", public / "status" / "1.cwt")
+    revoke = ("--reason", "fraud", "--decision", "示人社函〔2026〕9号", "--as", "wang", "--approve-as", "li")
+    assert run("--data", issued_data, "revoke", certificates[0].stem, *revoke).code == 0
+    without = run("--data", issued_data, *offline)
+    after = run("--data", issued_data, *offline, "--status", public / "status" / "1.cwt")
+
+    assert (before.code, lines(before)[0]["verdict"]) == (2, "unavailable")  # nobody was asked about the seal
+    assert lines(before)[0]["status_at"] is not None
+    assert (without.code, lines(without)[0]["status_at"]) == (2, None)
+    assert (after.code, lines(after)[0]["verdict"]) == (1, "revoked")
+
+
+def test_lists_without_a_trust_list_are_refused(issued: Path, certificates: list[Path]) -> None:
+    ran = run("--data", issued, "verify", certificates[0], "--status", "1.cwt")
+
+    assert (ran.code, ran.error) == (2, "trust-needed")
