@@ -8,7 +8,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from itertools import groupby
+from itertools import chain, groupby
 
 from credential.errors import InputError
 from press.fonts import Glyph, gid_hex, subset_font, to_unicode
@@ -152,23 +152,13 @@ class _Parts:
         return (*self._parts, b"".join(self._open))
 
 
-class _Places(dict[Glyph, bytes]):
-    """Gives each glyph of the certificate's own font the next place when it is first asked for."""
-
-    def __missing__(self, glyph: Glyph) -> bytes:
-        place = self[glyph] = gid_hex(len(self) + 1)
-        return place
-
-
 def join_content(pieces: Sequence[Piece], pictures: bytes) -> tuple[bytes, list[Glyph]]:
     """Join the pieces into a content stream and list the glyphs of the certificate's own font."""
-    places = _Places()
-    out = [
-        part if isinstance(part, bytes) else b"".join([places[glyph] for glyph in part])
-        for piece in pieces
-        for part in piece.parts
-    ]
-    return b"".join((*out, pictures)), list(places)
+    parts = [part for piece in pieces for part in piece.parts]
+    glyphs = list(dict.fromkeys(chain.from_iterable([part for part in parts if isinstance(part, tuple)])))
+    places = {glyph: gid_hex(place) for place, glyph in enumerate(glyphs, 1)}
+    shown = [part if isinstance(part, bytes) else b"".join([places[glyph] for glyph in part]) for part in parts]
+    return b"".join((*shown, pictures)), glyphs
 
 
 def pictures_content(plan: PagePlan, photo: Jpeg | None) -> bytes:
