@@ -32,7 +32,10 @@ class UnknownBatch(InputError):
     code = "unknown-batch"
 
     def __init__(self, batch_id: int) -> None:
-        super().__init__(f"there is no batch {batch_id}; see `yinzheng batch list`", f"没有批次 {batch_id}; 可用 yinzheng batch list 查看")
+        super().__init__(
+            f"there is no batch {batch_id}; see `yinzheng batch list`",
+            f"没有批次 {batch_id}; 可用 yinzheng batch list 查看",
+        )
 
 
 @dataclass(frozen=True, slots=True)
