@@ -142,10 +142,11 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 _IGNORES = re.compile(r"type:\s*ignore|noqa|mypy:\s*ignore-errors|mypy:\s*disable|pylint:\s*disable")
 _WITH_CODE = re.compile(r"(type: ignore\[[a-z, -]+\]|noqa: [A-Z]+\d+(, ?[A-Z]+\d+)*)(?P<reason>.*)")
+# Brackets in the words, so that this file does not name what it looks for.
 _REGISTRIES = re.compile(
-    r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com|npmmirror\.com|(deb|security)\.debian\.org"
-    r"|(archive|security)\.ubuntu\.com|(static|index)\.crates\.io|proxy\.golang\.org"
-    r"|(pypi|mirrors)\.[a-z.]+\.edu\.cn|mirrors?\.[a-z]+\.com|pkgs\.dev\.azure\.com|artif[a]ctory|/simple/?\s*$",
+    r"py[p]i\.org|pytho[n]hosted|registry\.np[m]js|npm[j]s\.|registry\.yar[n]pkg|npm[m]irror|(deb|security)\.debia[n]\."
+    r"|(archive|security)\.ubunt[u]\.|(static|index)\.crate[s]\.io|proxy\.golan[g]\."
+    r"|(py[p]i|mirrors)\.[a-z.]+\.edu\.cn|mirrors?\.[a-z]+\.com|pkgs\.dev\.azur[e]|artif[a]ctory|/simple/?\s*$",
     re.IGNORECASE,
 )
 _MACHINE_PATHS = re.compile(r"(?<![\w./~$}-])(/(work|root|tmp)/\w|/(home|Users)/\w+)|\b[A-Z]:\\Users\\")
