@@ -1,8 +1,10 @@
-"""What a signed PDF carries beside its page: the attachments that we know, and how to open it."""
+"""What a signed PDF carries: the attachments that we know and the photo, and how to open it."""
 
+import hashlib
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from io import BytesIO
 
 from pyhanko.pdf_utils.decode_limits import DecodeLimits, DocumentDecodeBudget, StreamDecodeLimits
@@ -11,6 +13,10 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation.errors import SignatureValidationError
 
 MAX_TREE_NODES = 256  # of the tree of attachments' names
+MAX_PAGE_DEPTH = 16  # of the tree of pages above the first one
+
+# What our press calls the pictures on its page.
+QR_PICTURE, PHOTO_PICTURE = "/QR", "/Photo"
 
 # Attachments that we know, and the most bytes each may have.
 ATTACHMENTS = {"certificate.cose": 64 * 1024, "certificate.tlog-proof": 64 * 1024}
@@ -46,8 +52,18 @@ def open_document(document: bytes, *, strict: bool = True) -> PdfFileReader:
     return PdfFileReader(BytesIO(document), strict=strict, decode_limits=_LIMITS)
 
 
-def read_carried(document: bytes, signed_end: int) -> tuple[int, dict[str, bytes]]:
-    """Read page count and known attachments of the signed revision.
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a document carries; the attributes are those of ``DocumentReport``."""
+
+    page_count: int = 0
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
+    has_our_page: bool = False
+    photo_digest: bytes = b""
+
+
+def read_carried(document: bytes, signed_end: int) -> Carried:
+    """Read page count, known attachments and the photo of the signed revision.
 
     Without a good signed revision they are read from the whole file: they only
     serve to say which credential the file pretends to be.
@@ -57,8 +73,27 @@ def read_carried(document: bytes, signed_end: int) -> tuple[int, dict[str, bytes
         count = reader.root["/Pages"]["/Count"]
         attachments = dict(_attachments(reader))
     except HOSTILE:
-        return 0, {}
-    return max(0, int(count)), attachments
+        return Carried()
+    has_our_page, photo_digest = _photo(reader)
+    return Carried(max(0, int(count)), attachments, has_our_page, photo_digest)
+
+
+def _photo(reader: PdfFileReader) -> tuple[bool, bytes]:
+    """Tell whether the first page is of our shape, and digest the photo on it, without decoding it."""
+    try:
+        page = reader.root["/Pages"]
+        for _ in range(MAX_PAGE_DEPTH):
+            if "/Kids" not in page:
+                break
+            page = page["/Kids"][0]
+        pictures = page["/Resources"]["/XObject"]
+        if QR_PICTURE not in pictures:
+            return False, b""
+        if PHOTO_PICTURE not in pictures:
+            return True, b""
+        return True, hashlib.sha256(pictures[PHOTO_PICTURE].encoded_data).digest()
+    except HOSTILE:
+        return False, b""
 
 
 def _attachments(reader: PdfFileReader) -> Iterator[tuple[str, bytes]]:

@@ -1,6 +1,7 @@
 """Hold the three layers against each other: what is shown, what is signed, what is registered."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from credential.claims import claims_digest
 from credential.model import Claims
@@ -9,6 +10,7 @@ from credential.ports import RegisteredCredential
 from credential.qr import QrClaims
 from press.display import display_values
 from press.template import Row, Template, Value
+from verifier.report import DocumentReport
 from verifier.verdict import CheckFailed, PublicSummary
 
 _DEFAULT_PUBLIC = ("series", "specialty", "title", "level", "qualified_on")
@@ -20,10 +22,39 @@ def check_registered(registered: RegisteredCredential, claims: Claims) -> None:
     """Check that the register's columns are those that the claims name.
 
     Raises:
-        CheckFailed: another slot of the status lists.
+        CheckFailed: another status list, or another slot of it.
     """
+    if str(registered.status_list) != list_name(claims):
+        raise CheckFailed("register-differs", "another status list")
     if registered.status_index != claims.status_index:
         raise CheckFailed("register-differs", "another slot of the status list")
+
+
+def list_name(claims: Claims) -> str:
+    """Give the last part of the address of the status list, which is its number."""
+    return claims.status_uri.rpartition("/")[2]
+
+
+def origin_of(address: str) -> str:
+    """Give scheme, host and port of an address."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def check_photo(report: DocumentReport, claims: Claims) -> bool:
+    """Check the photo of a page of our shape against the digest that was signed.
+
+    Returns:
+        False when there is nothing to compare: no page of our shape.
+
+    Raises:
+        CheckFailed: another photo, none where one was signed, or one where none was.
+    """
+    if not report.has_our_page:
+        return False
+    if report.photo_digest != (claims.photo_digest or b""):
+        raise CheckFailed("shown-differs", "another photo than the signed one")
+    return True
 
 
 def check_same_claims(presented: bytes, registered: bytes) -> None:
@@ -57,6 +88,7 @@ def check_qr(qr: QrClaims, claims: Claims, payload: bytes, reason: str) -> None:
         and qr.title == claims.fields.get("title", "")
         and qr.level == claims.fields.get("level", "")
         and str(qr.qualified_on or "") == claims.fields.get("qualified_on", "")
+        and str(qr.status_list) == list_name(claims)
         and qr.status_index == claims.status_index
         and qr.issued_at == claims.issued_at
     )
@@ -78,9 +110,11 @@ def shown_values(template: Template, claims: Claims) -> dict[str, str]:
 
 
 def check_shown(template: Template | None, claims: Claims, text: str) -> bool:
-    """Check that a page's text holds every value that the claims make it show.
+    """Check that a page's text layer holds every value that the claims make it show.
 
-    White space does not count, since long values are broken over lines.
+    White space does not count, since long values are broken over lines. A value
+    may be there and be covered by something else: nothing is proven of what the
+    eye sees, and only a difference is a finding.
 
     Returns:
         False when there is nothing to compare: a picture, or a template that is not known here.

@@ -30,7 +30,7 @@ from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
 from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation import EmbeddedPdfSignature
 
-from verifier.carried import HOSTILE, open_document, read_carried
+from verifier.carried import HOSTILE, Carried, open_document, read_carried
 from verifier.report import DocumentReport, Finding, Integrity, SignatureReport, Trust, failed, unreadable
 from verifier.revisions import check_update_bytes
 from verifier.signature import Anchors, JudgedSignature, judge_signature
@@ -111,13 +111,18 @@ def _may_be_signed(document: bytes) -> bool:
 
 
 def _unsigned(document: bytes, findings: tuple[Finding, ...]) -> DocumentReport:
-    page_count, attachments = read_carried(document, 0)
-    return DocumentReport(
-        Integrity.UNSIGNED,
-        sub_indication="SIGNED_DATA_NOT_FOUND",
-        attachments=attachments,
-        page_count=page_count,
-        findings=(*findings, failed("signed", "it has no signature but document timestamps")),
+    findings = (*findings, failed("signed", "it has no signature but document timestamps"))
+    report = DocumentReport(Integrity.UNSIGNED, sub_indication="SIGNED_DATA_NOT_FOUND", findings=findings)
+    return _with_carried(report, read_carried(document, 0))
+
+
+def _with_carried(report: DocumentReport, carried: Carried) -> DocumentReport:
+    return replace(
+        report,
+        attachments=carried.attachments,
+        page_count=carried.page_count,
+        has_our_page=carried.has_our_page,
+        photo_digest=carried.photo_digest,
     )
 
 
@@ -163,8 +168,7 @@ def _sum_up(document: bytes, judged: Sequence[_Judged], before: tuple[Finding, .
     findings = (*before, *(finding for one in judged for finding in one.findings), *_admissions(judged))
     reports = tuple(one.report for one in judged)
     if not all(report.is_intact and not report.is_weak for report in reports):
-        page_count, attachments = read_carried(document, 0)
-        return replace(_broken(findings), signatures=reports, page_count=page_count, attachments=attachments)
+        return _with_carried(replace(_broken(findings), signatures=reports), read_carried(document, 0))
     signers = [one for one in judged if not one.report.is_timestamp]
     first = signers[0]
     if not all(finding.passed for finding in findings):
@@ -172,18 +176,16 @@ def _sum_up(document: bytes, judged: Sequence[_Judged], before: tuple[Finding, .
     else:
         integrity = Integrity.INTACT if first.is_last_word else Integrity.INTACT_WITH_UPDATES
     worst = min((one.report for one in signers), key=lambda report: _FROM_WORST.index(report.trusted))
-    page_count, attachments = read_carried(document, first.report.revision_end)
-    return DocumentReport(
+    report = DocumentReport(
         integrity,
         trusted=worst.trusted,
         sub_indication="FORMAT_FAILURE" if integrity is Integrity.MODIFIED else worst.sub_indication,
         signatures=reports,
         signed_end=first.report.revision_end,
         is_canonical=first.own.is_canonical,
-        attachments=attachments,
-        page_count=page_count,
         findings=findings,
     )
+    return _with_carried(report, read_carried(document, first.report.revision_end))
 
 
 def _broken(findings: tuple[Finding, ...]) -> DocumentReport:

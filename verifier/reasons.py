@@ -117,8 +117,9 @@ REASONS: Mapping[str, Reason] = {
     ),
     "unreadable": Reason(
         Step.DOCUMENT, Word.UNKNOWN, _OPEN, "FORMAT_FAILURE",
-        "文件无法读取(损坏、加密、过大或过于复杂),不能核验;请使用下载的原文件",
-        "the file cannot be read (damaged, encrypted, too large or too complex); use the file as downloaded",
+        "这不是能读取的文件(不是 PDF 或图片,或已损坏、加密、过大、过于复杂),不能核验;请使用下载的原文件",
+        "not a file we can read (no PDF or picture, or damaged, encrypted, too large or complex); "
+        "use the file as downloaded",
     ),
     "altered": Reason(
         Step.DOCUMENT, Word.TAMPERED, _FAILED, "HASH_FAILURE",
@@ -157,8 +158,8 @@ REASONS: Mapping[str, Reason] = {
     ),
     "register-damaged": Reason(
         Step.CLAIMS, Word.UNKNOWN, _OPEN, "SIG_CRYPTO_FAILURE",
-        "登记库中的记录未通过签名核验,不能采信;请联系发证机构",
-        "the register's entry does not pass its own signature check; ask the issuer",
+        "登记库中的记录自相矛盾或未通过签名核验,不能采信;请联系发证机构",
+        "the register's entry contradicts itself or fails its signature check; ask the issuer",
     ),
     "key-out-of-time": Reason(
         Step.CLAIMS, Word.UNKNOWN, _OPEN, "OUT_OF_BOUNDS_NO_POE",
@@ -189,6 +190,11 @@ REASONS: Mapping[str, Reason] = {
         Step.COMPARE, Word.TAMPERED, _FAILED, "SIG_CONSTRAINTS_FAILURE",
         "页面上的二维码不属于这份证书,不能采信",
         "the QR code on the page is not this certificate's",
+    ),
+    "qr-other-site": Reason(
+        Step.COMPARE, Word.TAMPERED, _FAILED, "SIG_CONSTRAINTS_FAILURE",
+        "二维码数据属实,但其指向的网址不是发证机构的核验网址,谨防仿冒网站",
+        "the code's data is genuine, but its address leads to another site than the issuer's: beware of a look-alike",
     ),
     "shown-differs": Reason(
         Step.COMPARE, Word.TAMPERED, _FAILED, "SIG_CONSTRAINTS_FAILURE",

@@ -99,6 +99,8 @@ class DocumentReport:
         attachments: those of the first signed revision that we know, by name; not to be
             believed without their own signatures.
         page_count: of that revision, 0 when unknown.
+        has_our_page: its first page draws a picture under the name that our press gives the QR code.
+        photo_digest: SHA-256 of the photo on such a page as it is embedded; empty when there is none.
         findings: every rule that was applied, in order.
     """
 
@@ -110,6 +112,8 @@ class DocumentReport:
     is_canonical: bool = False
     attachments: Mapping[str, bytes] = field(default_factory=dict)
     page_count: int = 0
+    has_our_page: bool = False
+    photo_digest: bytes = b""
     findings: tuple[Finding, ...] = ()
 
 
@@ -139,6 +143,8 @@ def encode_report(report: DocumentReport) -> bytes:
             "is_canonical": report.is_canonical,
             "attachments": {name: _base64(content) for name, content in report.attachments.items()},
             "page_count": report.page_count,
+            "has_our_page": report.has_our_page,
+            "photo_digest": _base64(report.photo_digest),
             "findings": [[finding.name, finding.passed, finding.detail] for finding in report.findings],
         }
     ).encode()
@@ -164,6 +170,8 @@ def decode_report(message: bytes) -> DocumentReport:
             is_canonical=_truth(value["is_canonical"]),
             attachments={_text(name): _bytes(content) for name, content in value["attachments"].items()},
             page_count=_number(value["page_count"]),
+            has_our_page=_truth(value["has_our_page"]),
+            photo_digest=_bytes(value["photo_digest"]),
             findings=tuple(
                 Finding(_text(name), passed=_truth(passed), detail=_text(detail))
                 for name, passed, detail in value["findings"]

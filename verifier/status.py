@@ -26,6 +26,22 @@ _OF_VALUE: Mapping[int, str] = {
 }
 
 
+def check_history(registered: RegisteredCredential) -> None:
+    """Check that the register's state is where its recorded changes led.
+
+    Who can write the table of credentials, but forgets the history, un-revokes
+    nothing. A successor changes no state, so it is not looked at here.
+
+    Raises:
+        CheckFailed: the state and the newest change differ.
+    """
+    reached = registered.changes[-1].state if registered.changes else State.VALID
+    if registered.state is not reached:
+        raise CheckFailed(
+            "register-damaged", f"the register contradicts itself: state {registered.state}, its changes say {reached}"
+        )
+
+
 def check_state(registered: RegisteredCredential) -> None:
     """Check the register's own word.
 

@@ -11,10 +11,10 @@ from credential.ports import CredentialSource, RegisteredCredential
 from credential.qr import QrClaims, decode_qr_claims
 from credential.trust import TrustedKey, TrustList
 from press.template import Template
-from verifier.compare import check_registered, summarise
+from verifier.compare import check_registered, origin_of, summarise
 from verifier.inquiry import Inquiry
 from verifier.reasons import Step
-from verifier.status import check_expiry, check_listed, check_state
+from verifier.status import check_expiry, check_history, check_listed, check_state
 from verifier.trust import (
     check_issuer_key,
     check_logged,
@@ -51,11 +51,14 @@ class Supplied:
         templates: by kind of credential, to compare what pages show.
         crls: revocation lists of the issuers' authorities, DER or PEM.
         status_tokens: for verifying offline, status lists by number; not trusted.
+        origins: by issuer (unified social credit code), ``https://host`` of every site
+            that its QR codes may lead to; that of the status list is known without.
     """
 
     templates: Mapping[str, Template] = field(default_factory=dict)
     crls: tuple[bytes, ...] = ()
     status_tokens: Mapping[int, bytes] = field(default_factory=dict)
+    origins: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Steps:
@@ -82,6 +85,7 @@ class Steps:
         self.describe(inquiry, found)
         check_issuer_key(found.key, found.claims.issuer, found.claims.issued_at)
         inquiry.passed(Step.CLAIMS, "claims", "数据签名有效", "the signed data is the issuer's")
+        check_history(registered)
         if not registered.issued:
             raise CheckFailed("not-issued")
         return found
@@ -100,6 +104,33 @@ class Steps:
         inquiry.credential = summarise(found.claims, found.registered, template, is_masked=inquiry.is_masked)
         if found.registered is not None:
             inquiry.changes = found.registered.changes
+
+    def leads_home(self, inquiry: Inquiry, origin: str, issuer: str, status_uri: str = "") -> None:
+        """Take the part of step 7 that asks where a QR code sends people who scan it.
+
+        Offline a site that is not known is left open: nobody may have told us
+        all of an issuer's sites.
+
+        Args:
+            inquiry: gets the check.
+            origin: of the text of the code.
+            issuer: that its claims name, verified.
+            status_uri: of the full claims, verified; empty when only the code is at hand.
+        """
+        known = self._supplied.origins.get(issuer, frozenset()) | ({origin_of(status_uri)} if status_uri else set())
+        if origin in known:
+            inquiry.passed(
+                Step.COMPARE, "qr-site", "二维码指向发证机构的核验网址", "the QR code leads to the issuer's site"
+            )
+        elif self._source is None:
+            inquiry.left_open(
+                Step.COMPARE,
+                "qr-site",
+                "离线核验:二维码指向的网址未能确认,访问前请核对",
+                "checked offline: the QR code's site is not known here, look at it before you follow it",
+            )
+        else:
+            raise CheckFailed("qr-other-site", origin)
 
     def logged(self, inquiry: Inquiry, found: Found, pdf_digest: bytes | None) -> None:
         """Take step 5 for a registered credential, and for a file of it."""
@@ -121,7 +152,9 @@ class Steps:
         """Take the rest of step 7, and steps 8 and 9, for a registered credential."""
         source, registered = self._need(found)
         check_registered(registered, found.claims)
-        inquiry.passed(Step.COMPARE, "register", "登记数据与签名数据一致", "register and signed data agree")
+        inquiry.passed(
+            Step.COMPARE, "register", "登记的状态列表位置与签名数据一致", "register and signed data name the same slot"
+        )
         check_state(registered)
         inquiry.passed(Step.STATUS, "register-state", "登记状态为有效", "the register says valid")
         status_list = open_status(self._trust, source.status_token(registered.status_list), inquiry.now)

@@ -21,9 +21,10 @@ class Presented(StrEnum):
 
     ORIGINAL = "original"
     ORIGINAL_WITH_UPDATES = "original-with-updates"
-    ALTERED = "altered"
+    ALTERED = "altered"  # changed after signing, signed by another, or never sealed
     QR_ONLY = "qr-only"
-    CONVERTED_COPY = "converted-copy"  # re-saved, printed and scanned, or no certificate file at all
+    CONVERTED_COPY = "converted-copy"  # re-saved, printed and scanned, a screenshot
+    OTHER = "other"  # cannot be read, or is no certificate of ours
     CODE = "code"
     SERIAL = "serial"
 

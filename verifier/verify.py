@@ -34,14 +34,16 @@ from credential.ports import CredentialSource, RegisteredCredential
 from credential.qr import BadQrText, QrClaims, UnknownQrFormat, parse_qr_text
 from credential.serial import BadVerificationCode, parse_verification_code
 from credential.trust import TrustList
-from verifier.compare import check_qr, check_same_claims, check_shown, summarise_qr
+from verifier.compare import check_photo, check_qr, check_same_claims, check_shown, summarise_qr
 from verifier.inquiry import Inquiry
+from verifier.presented import GOOD, failed_rules, is_altered, is_our_code, picture_report, what_is
 from verifier.reasons import Step
 from verifier.report import DocumentReport, Integrity, Trust
 from verifier.sandbox import Look
 from verifier.signed_range import signed_ends
-from verifier.status import check_expiry, check_state
+from verifier.status import check_expiry, check_history, check_state
 from verifier.steps import Found, Steps, Supplied
+from verifier.symbol import is_picture
 from verifier.trust import (
     check_document_signer,
     check_issuer_key,
@@ -58,7 +60,6 @@ CLAIMS_ATTACHMENT = "certificate.cose"
 PROOF_ATTACHMENT = "certificate.tlog-proof"
 
 _NEEDED = {Step.TRUST_LIST, Step.CLAIMS, Step.LOG, Step.COMPARE, Step.STATUS, Step.EXPIRY}
-_GOOD = {Integrity.INTACT, Integrity.INTACT_WITH_UPDATES}
 
 
 class Reader(Protocol):
@@ -186,15 +187,17 @@ class Verifier:
     def _check_updates(self, inquiry: Inquiry, document: bytes, registered: RegisteredCredential) -> None:
         """Take step 3 for a sealed revision that other bytes follow."""
         report = self._examine(inquiry, document)
-        if report.integrity not in _GOOD:
+        if report.integrity not in GOOD:
             inquiry.presented = Presented.ALTERED
             self._steps.describe(inquiry, self._steps.open_registered(registered))
-            raise CheckFailed("unreadable" if report.integrity is Integrity.UNREADABLE else "altered", _failed(report))
+            raise CheckFailed(
+                "unreadable" if report.integrity is Integrity.UNREADABLE else "altered", failed_rules(report)
+            )
         inquiry.passed(
             Step.DOCUMENT,
             "updates",
-            "封存之后只增加了验证数据",
-            "only validation data was added behind the sealed file",
+            "封存之后只增加了验证数据或换行",
+            "nothing but validation data or line ends stands behind the sealed file",
         )
 
     def _examine(self, inquiry: Inquiry, document: bytes) -> DocumentReport:
@@ -204,25 +207,25 @@ class Verifier:
 
     def _unsealed_file(self, inquiry: Inquiry, document: bytes) -> NoReturn:
         """Judge a file that the register has not sealed: it is never valid, but what is it?"""
-        report = self._examine(inquiry, document)
         look = self._reader.look(document)
+        report = picture_report(look) if is_picture(document) else self._examine(inquiry, document)
+        inquiry.integrity = report.integrity
         clue = self._clue(report, look)
         if clue is not None:
             self._steps.describe(inquiry, clue)
-        inquiry.presented = _what_is(report)
+        inquiry.presented = what_is(report, names_ours=clue is not None or any(map(is_our_code, look.symbols)))
         if report.integrity is Integrity.UNREADABLE:
-            raise CheckFailed("unreadable", _failed(report))
-        if inquiry.presented is Presented.ALTERED:
-            raise CheckFailed("altered", _failed(report))
-        if report.integrity in _GOOD:
+            raise CheckFailed("unreadable", failed_rules(report))
+        if is_altered(report):
+            raise CheckFailed("altered", failed_rules(report))
+        if report.integrity in GOOD:
             self._signed_file(inquiry, report, look, clue)
         else:
-            self._copy(inquiry, look, clue)
+            self._copy(inquiry, report, look, clue)
 
     def _signed_file(self, inquiry: Inquiry, report: DocumentReport, look: Look, clue: Found | None) -> NoReturn:
         """Judge an intact signature over a file that was not sealed, or cannot be looked up."""
         if report.trusted is not Trust.YES:
-            inquiry.presented = Presented.CONVERTED_COPY if clue is None else Presented.ALTERED
             if clue is None:
                 raise CheckFailed("not-ours", report.sub_indication)
             is_open = report.trusted is Trust.INDETERMINATE
@@ -235,27 +238,32 @@ class Verifier:
         inquiry.passed(Step.CLAIMS, "claims", "数据签名有效", "the signed data is the issuer's")
         check_document_signer(self._trust, [report.signatures[0].signing_cert], claims)
         inquiry.passed(Step.SIGNER, "signer", "文件由该发证机构签名", "the file was signed by the issuer it names")
-        self._shows(inquiry, look, own, is_copy=False)
+        if not report.is_canonical:
+            raise CheckFailed("altered", "its signature has not the one shape that our press writes")
+        self._shows(inquiry, report, look, own)
         if own.registered is not None:
             check_same_claims(payload, self._steps.open_registered(own.registered).payload)
+            check_history(own.registered)
             check_state(own.registered)
         if self._source is not None:
             raise CheckFailed("seal-not-logged", "the register knows no file with this digest")
         proof = report.attachments.get(PROOF_ATTACHMENT, b"").decode("utf-8", "replace")
         check_logged(self._trust, proof, issue_leaf(hashlib.sha256(payload).digest(), claims.salt), "issue-not-logged")
         inquiry.passed(Step.LOG, "issue-logged", "颁发记录在透明日志中", "the log proves that it was issued")
+        is_plain = report.integrity is Integrity.INTACT
+        inquiry.presented = Presented.ORIGINAL if is_plain else Presented.ORIGINAL_WITH_UPDATES
         self._steps.listed_offline(inquiry, claims.status_uri, claims.status_index)
         check_expiry(claims, inquiry.now)
         raise CheckFailed("register-not-asked")
 
-    def _copy(self, inquiry: Inquiry, look: Look, clue: Found | None) -> NoReturn:
+    def _copy(self, inquiry: Inquiry, report: DocumentReport, look: Look, clue: Found | None) -> NoReturn:
         """Judge a file without a good signature: it proves nothing, but may name a credential."""
-        codes = [text for text in look.symbols if _is_ours(text)]
+        codes = [text for text in look.symbols if is_our_code(text)]
         if clue is None and codes:
             self._qr(inquiry, codes[0])  # says why the register does not have it
         if clue is None:
             raise CheckFailed("not-ours", "no signature, and no readable code of ours")
-        self._shows(inquiry, look, clue, is_copy=True)
+        self._shows(inquiry, report, look, clue)
         if clue.registered is None:
             raise CheckFailed("register-not-asked" if self._source is None else "no-such-credential")
         found = self._steps.registered_claims(inquiry, clue.registered)
@@ -263,27 +271,45 @@ class Verifier:
         self._steps.still_good(inquiry, found)
         raise CheckFailed("copy")
 
-    def _shows(self, inquiry: Inquiry, look: Look, found: Found, *, is_copy: bool) -> None:
-        """Take step 7 for a page: its QR code and its text against the claims."""
-        codes = [text for text in look.symbols if _is_ours(text)]
+    def _shows(self, inquiry: Inquiry, report: DocumentReport, look: Look, found: Found) -> None:
+        """Take step 7 for a page: its QR code, its text and its photo against the claims.
+
+        A copy never passes it: what it shows may be drawn over what it says.
+        """
+        is_copy = report.integrity not in GOOD
+        claims = found.claims
+        codes = [text for text in look.symbols if is_our_code(text)]
         if not is_copy and not codes:
             raise CheckFailed("qr-of-another", "no QR code of ours on the page")
         for text in codes:
             scanned = parse_qr_text(text)
-            if scanned.code != found.claims.verification_code:
+            if scanned.code != claims.verification_code:
                 raise CheckFailed("qr-of-another", "another verification code")
             if scanned.message is not None:
-                check_qr(self._steps.open_qr(scanned.message), found.claims, found.payload, "qr-of-another")
-        if check_shown(self._supplied.templates.get(found.claims.kind), found.claims, look.text):
-            inquiry.passed(Step.COMPARE, "shown", "页面显示与签名数据逐项一致", "the page shows what was signed")
+                check_qr(self._steps.open_qr(scanned.message), claims, found.payload, "qr-of-another")
+            self._steps.leads_home(inquiry, scanned.origin, claims.issuer, claims.status_uri)
+        has_text = check_shown(self._supplied.templates.get(claims.kind), claims, look.text)
+        has_photo = check_photo(report, claims) and claims.photo_digest is not None
+        if not has_text:
+            zh, en = "页面文字未能比对,请肉眼逐项比对", "the page's text could not be compared, compare by eye"
+            inquiry.left_open(Step.COMPARE, "shown", zh, en)
+        elif is_copy:
+            zh = "副本的文字层含有签名数据,但所见内容可能被遮盖或替换,请肉眼与此处所列逐项比对"
+            en = (
+                "the copy's text layer contains the signed values, but may be drawn over: compare by eye with this list"
+            )
+            inquiry.left_open(Step.COMPARE, "shown", zh, en)
         else:
-            inquiry.left_open(Step.COMPARE, "shown", "页面是图像,未能逐项比对", "the page could not be compared")
+            zh, en = "页面文字层含有全部签名数据", "the page's text layer contains the signed values"
+            inquiry.passed(Step.COMPARE, "shown", zh, en)
+        if has_photo and not is_copy:
+            inquiry.passed(Step.COMPARE, "photo", "内嵌照片与签名数据一致", "the embedded photo is the signed one")
 
     def _clue(self, report: DocumentReport, look: Look) -> Found | None:
         """Find out which credential a file pretends to be, by its QR codes, else by its attachment."""
         try:
             for text in look.symbols:
-                if _is_ours(text) and (found := self._by_code(parse_qr_text(text).code)) is not None:
+                if is_our_code(text) and (found := self._by_code(parse_qr_text(text).code)) is not None:
                     return found
             claims, payload, key = open_claims(self._trust, report.attachments.get(CLAIMS_ATTACHMENT, b""))
             return self._by_code(claims.verification_code) or Found(claims, payload, key, None)
@@ -312,12 +338,14 @@ class Verifier:
             inquiry.passed(Step.CLAIMS, "qr-signature", "二维码签名有效", "the QR code was signed by the issuer")
         if self._source is None:
             if qr is not None:
+                self._steps.leads_home(inquiry, scanned.origin, qr.issuer)
                 self._steps.listed_by_number(inquiry, qr)
             raise CheckFailed("register-not-asked")
         registered = self._source.by_code(scanned.code)
         if registered is None:
             raise CheckFailed("no-such-credential")
-        self._by_register(inquiry, self._steps.registered_claims(inquiry, registered), scanned.code, qr)
+        found = self._steps.registered_claims(inquiry, registered)
+        self._by_register(inquiry, found, scanned.code, qr, scanned.origin)
 
     def _code(self, inquiry: Inquiry, text: str) -> None:
         try:
@@ -353,7 +381,9 @@ class Verifier:
         own = fold_name_for_matching(claims.holder.name).encode()
         return claims.serial == serial and bool(wanted) and hmac.compare_digest(own, wanted)
 
-    def _by_register(self, inquiry: Inquiry, found: Found, code: str, qr: QrClaims | None = None) -> None:
+    def _by_register(
+        self, inquiry: Inquiry, found: Found, code: str, qr: QrClaims | None = None, origin: str = ""
+    ) -> None:
         """Take the steps that follow when a credential was found without its file."""
         if found.claims.verification_code != code:
             raise CheckFailed("register-damaged", "the entry has another verification code")
@@ -361,31 +391,6 @@ class Verifier:
         if qr is not None:
             check_qr(qr, found.claims, found.payload, "register-differs")
             inquiry.passed(Step.COMPARE, "qr", "二维码与登记数据一致", "the QR code says what the register says")
+        if origin:
+            self._steps.leads_home(inquiry, origin, found.claims.issuer, found.claims.status_uri)
         self._steps.still_good(inquiry, found)
-
-
-def _is_ours(text: str) -> bool:
-    try:
-        parse_qr_text(text)
-    except (BadQrText, UnknownQrFormat):
-        return False
-    return True
-
-
-def _what_is(report: DocumentReport) -> Presented:
-    """Name what an unsealed file is: changed after signing, signed, or a mere copy.
-
-    A signature that fails on bytes in their right place speaks of a change; one
-    whose byte range fits nowhere was carried along by a program that saved the
-    file anew.
-    """
-    if report.integrity in _GOOD:
-        return Presented.ORIGINAL
-    is_in_place = any(finding.name == "byte-range" and finding.passed for finding in report.findings)
-    if report.integrity is Integrity.MODIFIED or (report.integrity is Integrity.BROKEN and is_in_place):
-        return Presented.ALTERED
-    return Presented.CONVERTED_COPY
-
-
-def _failed(report: DocumentReport) -> str:
-    return "; ".join(f"{finding.name}: {finding.detail}" for finding in report.findings if not finding.passed)

@@ -40,6 +40,7 @@ _PRESENTED = {
     Presented.ALTERED: ("被改动过的文件", "an altered file"),
     Presented.QR_ONLY: ("仅二维码", "a QR code only"),
     Presented.CONVERTED_COPY: ("转换件(另存、打印、截图等)", "a converted copy (re-saved, printed, a screenshot)"),
+    Presented.OTHER: ("不能读取或不能识别的文件", "a file that cannot be read, or is no certificate of ours"),
     Presented.CODE: ("核验码", "a verification code"),
     Presented.SERIAL: ("证书编号和姓名", "serial and name"),
 }

@@ -9,12 +9,14 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from tests.verifier.making import NOW, Identity, write_pdf
+from tests.verifier.making import NOW, Identity, sign_pdf, write_pdf
 from verifier import sandbox as sandbox_module
 from verifier.document import examine
 from verifier.report import Integrity
@@ -67,6 +69,19 @@ def test_what_cannot_be_drawn_is_not_readable(sandbox: Sandbox) -> None:
     assert sandbox.look(b"no document") == Look(is_readable=False)
 
 
+def test_a_picture_beyond_the_limit_of_pixels_is_not_decoded(sandbox: Sandbox) -> None:
+    out = BytesIO()
+    Image.new("1", (8000, 6000)).save(out, "PNG")
+    assert len(out.getvalue()) < 100_000
+    assert sandbox.look(out.getvalue()) == Look(is_readable=False)
+
+
+def test_a_document_that_cannot_be_read_prints_nothing(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        sandbox.look(b"no document")
+    assert caplog.records == []
+
+
 def test_too_long_a_document_is_not_sent(
     monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, signed: bytes, root: Identity
 ) -> None:
@@ -93,9 +108,12 @@ def test_many_threads_share_one_helper(sandbox: Sandbox, signed: bytes, root: Id
 # ---- limits -------------------------------------------------------------------------------------------------------
 
 
-def test_too_little_memory_makes_a_document_unreadable(signed: bytes, root: Identity) -> None:
+def test_too_little_memory_makes_a_document_unreadable(sandbox: Sandbox, bureau: Identity, root: Identity) -> None:
+    large = sign_pdf(write_pdf(attachments={"other.bin": bytes(range(256)) * (1 << 15)}), bureau)
+    assert len(large) > 1 << 23
+    assert sandbox.examine(large, anchors=[root.der], crls=[], now=NOW).integrity is Integrity.INTACT
     with Sandbox(Limits(memory_bytes=64 * 1024)) as tight:
-        report = tight.examine(signed, anchors=[root.der], crls=[], now=NOW)
+        report = tight.examine(large, anchors=[root.der], crls=[], now=NOW)
     assert report.integrity is Integrity.UNREADABLE
 
 

@@ -80,6 +80,15 @@ def test_an_exact_original_is_not_even_parsed(world: World) -> None:
 
 # ---- every state by every way -----------------------------------------------------------------------------------
 
+SUCCESSOR = "33020020270512345678"
+
+
+def unrevoke(world: World, state: State) -> None:
+    """What somebody does who can write the table of credentials, and publishes the lists from it."""
+    world.register.set_state(State.REVOKED)
+    world.register.change(state=state)
+
+
 STATES: Mapping[str, tuple[Callable[[World], None], Word]] = {
     "suspended": (lambda world: world.register.set_state(State.SUSPENDED), Word.SUSPENDED),
     "revoked": (lambda world: world.register.set_state(State.REVOKED), Word.REVOKED),
@@ -88,13 +97,16 @@ STATES: Mapping[str, tuple[Callable[[World], None], Word]] = {
     "lapsed": (lambda world: world.register.set_state(State.LAPSED), Word.ENDED),
     "transferred": (lambda world: world.register.set_state(State.TRANSFERRED), Word.ENDED),
     "other": (lambda world: world.register.set_state(State.OTHER), Word.ENDED),
-    "superseded": (lambda world: world.register.change(superseded_by="33020020270512345678"), Word.SUPERSEDED),
+    "superseded": (lambda world: world.register.change(superseded_by=SUCCESSOR), Word.SUPERSEDED),
+    "un-revoked behind the history": (lambda world: unrevoke(world, State.VALID), Word.UNKNOWN),
+    "another state than its history": (lambda world: unrevoke(world, State.SUSPENDED), Word.UNKNOWN),
+    "revoked without a history": (lambda world: world.register.change(state=State.REVOKED), Word.UNKNOWN),
     "superseded and ended": (
-        lambda world: world.register.change(state=State.ENDED, superseded_by="33020020270512345678"),
+        lambda world: world.register.set_state(State.ENDED, superseded_by=SUCCESSOR),
         Word.SUPERSEDED,
     ),
     "revoked and superseded": (
-        lambda world: world.register.change(state=State.REVOKED, superseded_by="33020020270512345678"),
+        lambda world: world.register.set_state(State.REVOKED, superseded_by=SUCCESSOR),
         Word.REVOKED,
     ),
     "list says invalid": (lambda world: world.register.statuses.update({77: StatusValue.INVALID}), Word.REVOKED),
@@ -116,6 +128,7 @@ STATES: Mapping[str, tuple[Callable[[World], None], Word]] = {
         lambda world: setattr(world.register, "status_key", MemorySigner("thief")),
         Word.UNKNOWN,
     ),
+    "another list": (lambda world: world.register.change(status_list=1), Word.TAMPERED),
     "another slot": (lambda world: world.register.change(status_index=78), Word.TAMPERED),
     "other claims": (
         lambda world: world.register.change(claims=world.register.entries[1].claims),
@@ -233,6 +246,24 @@ def test_the_last_day_of_validity_is_a_day_in_beijing(press: Press) -> None:
     late = world.online.verify_file(issued.document, midnight)
     assert (late.verdict, late.exit_code) == (Word.EXPIRED, 1)
     assert world.offline.verify_file(issued.document, midnight).verdict is Word.EXPIRED
+
+
+def test_a_register_that_contradicts_itself_says_so_and_still_tells_of_the_revocation(world: World) -> None:
+    unrevoke(world, State.VALID)
+    for way in FULL_WAYS.values():
+        verdict = way(world)
+        assert (verdict.reason, verdict.exit_code) == ("register-damaged", 2)
+        assert [change.state for change in verdict.changes] == [State.REVOKED]
+
+
+def test_the_newest_change_counts(world: World) -> None:
+    world.register.set_state(State.SUSPENDED)
+    (suspended,) = world.register.entries[0].changes
+    resumed = dataclasses.replace(suspended, state=State.VALID, recorded_at=NOW - timedelta(days=1))
+    world.register.change(state=State.VALID, changes=(suspended, resumed))
+    assert FULL_WAYS["file"](world).verdict is Word.VALID
+    world.register.change(changes=(resumed, suspended))
+    assert FULL_WAYS["file"](world).reason == "register-damaged"
 
 
 # ---- what is told -----------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from credential.cose import sign_message
+from credential.cose import sign_message, signature_bytes
 from credential.model import StatusValue
-from credential.qr import qr_text
+from credential.ports import Algorithm
+from credential.qr import encode_qr_claims, fit_qr_claims, qr_text
 from press.press import Press
 from tests.fakes_issuer import MemorySigner
 from tests.verifier.ways import Way, qr_copy
@@ -18,13 +19,15 @@ from tests.verifier.world import (
     NOW,
     OTHER_LOG_KEY,
     QR_KEY,
+    DirectReader,
     Log,
     World,
     issue,
     make_qr_text,
 )
 from verifier.reasons import Word
-from verifier.steps import Supplied
+from verifier.sandbox import Look
+from verifier.verdict import Outcome
 
 # ---- unknown things ---------------------------------------------------------------------------------------------
 
@@ -103,6 +106,54 @@ def test_a_signed_message_that_is_no_qr_claims_is_malformed(world: World) -> Non
     assert world.online.verify_qr(text, NOW).reason == "claims-malformed"
 
 
+def elsewhere(text: str, origin: str = "https://evil.example.com") -> str:
+    return origin + text[text.index("/c/") :]
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_a_genuine_code_that_leads_to_another_site_is_a_look_alike(*, is_signed: bool, world: World) -> None:
+    text = world.issued.qr_text if is_signed else world.issued.qr_text.partition("#")[0]
+    for origin in ("https://evil.example.com", "http://zs.example.org", "https://zs.example.org:8443"):
+        verdict = world.online.verify_qr(elsewhere(text, origin), NOW)
+        assert (verdict.reason, verdict.verdict, verdict.exit_code) == ("qr-other-site", Word.TAMPERED, 1)
+    world.supplied = dataclasses.replace(world.supplied, origins={})
+    assert world.online.verify_qr(text, NOW).reason == "qr-other-site"  # nobody said that it is the issuer's
+    assert world.online.verify_qr(elsewhere(text, "https://zs.example.org"), NOW).verdict is Word.VALID
+
+
+def test_the_sites_of_one_issuer_are_not_those_of_another(world: World) -> None:
+    origins = {"11330200002967370Q": frozenset({"https://evil.example.com"})}
+    world.supplied = dataclasses.replace(world.supplied, origins={**world.supplied.origins, **origins})
+    assert world.online.verify_qr(elsewhere(world.issued.qr_text), NOW).reason == "qr-other-site"
+
+
+def test_offline_an_unknown_site_is_left_open(world: World) -> None:
+    for text, outcome in (
+        (world.issued.qr_text, Outcome.PASSED),
+        (elsewhere(world.issued.qr_text), Outcome.INDETERMINATE),
+    ):
+        verdict = world.offline.verify_qr(text, NOW)
+        assert verdict.reason == "register-not-asked"
+        assert [check.outcome for check in verdict.checks if check.name == "qr-site"] == [outcome]
+
+
+def test_a_code_on_a_page_that_leads_to_another_site_is_a_look_alike(world: World) -> None:
+    class Misled(DirectReader):
+        def look(self, document: bytes) -> Look:
+            return dataclasses.replace(super().look(document), symbols=(elsewhere(world.issued.qr_text),))
+
+    world.reader = Misled()
+    assert world.online.verify_file(qr_copy(world), NOW).reason == "qr-other-site"
+
+
+def test_a_qr_code_that_names_another_list_is_found_out(world: World) -> None:
+    claims = world.issued.claims
+    fitted = fit_qr_claims(claims, 1, world.press.qr_budget, signature_bytes(Algorithm.P256))
+    message = sign_message(encode_qr_claims(fitted), QR_KEY)
+    text = qr_text(world.press.look.public_url, CODE, message)
+    assert world.online.verify_qr(text, NOW).reason == "register-differs"
+
+
 # ---- offline ----------------------------------------------------------------------------------------------------
 
 OFFLINE_WAYS: Mapping[str, Way] = {
@@ -126,15 +177,15 @@ def test_offline_nothing_is_valid_and_nothing_is_called_a_forgery(way: Way, worl
 @pytest.mark.parametrize("label", ["file", "qr", "scan"])
 def test_offline_a_supplied_list_tells_of_revocation(label: str, world: World) -> None:
     way = OFFLINE_WAYS[label]
-    world.supplied = Supplied(world.supplied.templates, status_tokens={0: world.register.token()})
+    world.supplied = dataclasses.replace(world.supplied, status_tokens={0: world.register.token()})
     good = way(world)
     assert (good.reason, good.status_at) == ("register-not-asked", NOW)
     assert "status-list" in {check.name for check in good.checks}
     world.register.statuses[77] = StatusValue.INVALID
-    world.supplied = Supplied(world.supplied.templates, status_tokens={0: world.register.token()})
+    world.supplied = dataclasses.replace(world.supplied, status_tokens={0: world.register.token()})
     assert way(world).verdict is Word.REVOKED
     world.register.token_from = NOW - timedelta(hours=25)
-    world.supplied = Supplied(world.supplied.templates, status_tokens={0: world.register.token()})
+    world.supplied = dataclasses.replace(world.supplied, status_tokens={0: world.register.token()})
     assert way(world).reason == "status-unusable"
 
 
@@ -142,10 +193,10 @@ def test_offline_lists_of_others_say_nothing(world: World) -> None:
     world.register.status_uri = "https://zs.example.org/status/5"
     world.register.statuses[77] = StatusValue.INVALID
     token = world.register.token()
-    world.supplied = Supplied(world.supplied.templates, status_tokens={5: token})
+    world.supplied = dataclasses.replace(world.supplied, status_tokens={5: token})
     assert OFFLINE_WAYS["file"](world).status_at is None
     assert OFFLINE_WAYS["qr"](world).status_at is None
-    world.supplied = Supplied(world.supplied.templates, status_tokens={0: token})
+    world.supplied = dataclasses.replace(world.supplied, status_tokens={0: token})
     assert OFFLINE_WAYS["qr"](world).reason == "status-unusable"
 
 

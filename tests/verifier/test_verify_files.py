@@ -3,13 +3,18 @@
 import dataclasses
 import hashlib
 from datetime import timedelta
+from io import BytesIO
 
+import pikepdf
 import pytest
+from PIL import Image
 
 from credential.claims import encode_claims
 from credential.leaves import issue_leaf, seal_leaf
 from credential.model import State
+from press.look import render
 from press.press import Press
+from tests.attacks.test_own_documents import gap_of
 from tests.verifier import making
 from tests.verifier.making import make_root, make_stamper, write_pdf
 from tests.verifier.ways import FULL_WAYS, qr_copy, with_updates
@@ -21,13 +26,13 @@ from tests.verifier.world import (
     World,
     issue,
     sample_claims,
+    trust_list,
 )
 from verifier.inquiry import Inquiry
 from verifier.reasons import Word
 from verifier.report import Integrity
-from verifier.sandbox import Look
-from verifier.steps import Supplied
-from verifier.verdict import Presented
+from verifier.sandbox import Look, Sandbox
+from verifier.verdict import Outcome, Presented, Verdict
 from verifier.verify import Verifier
 
 # ---- files that the register has not sealed -----------------------------------------------------------------------
@@ -100,8 +105,112 @@ def test_a_document_of_somebody_else_is_unknown(world: World) -> None:
     foreign = making.sign_pdf(write_pdf(), making.issue_identity(root))
     for document in (foreign, write_pdf(), b"", b"nothing at all"):
         verdict = world.online.verify_file(document, NOW)
-        assert (verdict.verdict, verdict.presented) == (Word.UNKNOWN, Presented.CONVERTED_COPY)
+        assert (verdict.verdict, verdict.presented) == (Word.UNKNOWN, Presented.OTHER)
         assert verdict.exit_code == 2
+    assert world.online.verify_file(b"nothing at all", NOW).reason == "unreadable"
+
+
+def picture_of(document: bytes, kind: str, dpi: int = 150) -> bytes:
+    out = BytesIO()
+    render(document, dpi).save(out, kind)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_picture_of_a_certificate_is_a_copy(kind: str, world: World) -> None:
+    picture = picture_of(world.issued.document, kind)
+    with Sandbox() as world.reader:
+        verdict = world.online.verify_file(picture, NOW)
+        assert (verdict.reason, verdict.presented, verdict.exit_code) == ("copy", Presented.CONVERTED_COPY, 2)
+        world.register.set_state(State.REVOKED)
+        assert world.online.verify_file(picture, NOW).verdict is Word.REVOKED
+        assert world.offline.verify_file(picture, NOW).reason == "register-not-asked"
+        blank = picture_of(write_pdf(), kind, 20)
+        other = world.online.verify_file(blank, NOW)
+        assert (other.reason, other.presented) == ("not-ours", Presented.OTHER)
+        broken = world.online.verify_file(blank[:60], NOW)
+        assert (broken.reason, broken.presented) == ("unreadable", Presented.OTHER)
+
+
+# ---- what a page shows --------------------------------------------------------------------------------------------
+
+
+def outcome_of(verdict: Verdict, name: str) -> Outcome:
+    (outcome,) = {check.outcome for check in verdict.checks if check.name == name}
+    return outcome
+
+
+def forge(document: bytes, *, photo: bytes | None = None) -> bytes:
+    """Draw a white box and another name over the page, change the photo, and save it anew."""
+    out = BytesIO()
+    with pikepdf.open(BytesIO(document)) as pdf:
+        page = pdf.pages[0]
+        if photo is not None:
+            page.Resources.XObject.Photo.write(photo, filter=pikepdf.Name.DCTDecode)
+        page.contents_add(b"q 1 g 200 300 300 40 re f Q")
+        pdf.save(out)
+    return out.getvalue()
+
+
+def test_a_copy_never_gets_a_good_mark_for_what_it_shows(world: World) -> None:
+    verdict = world.online.verify_file(forge(world.issued.document), NOW)
+    assert (verdict.reason, verdict.presented) == ("copy", Presented.CONVERTED_COPY)
+    assert outcome_of(verdict, "shown") is Outcome.INDETERMINATE
+    assert "肉眼" in next(check.zh for check in verdict.checks if check.name == "shown")
+
+
+def test_another_photo_on_a_copy_is_found_out(press: Press) -> None:
+    log = Log()
+    issued = issue(press, log, "ordinary")
+    world = World(press, issued, Register(log, issued), trust_list(issued))
+    assert world.online.verify_file(forge(issued.document), NOW).reason == "copy"
+    out = BytesIO()
+    Image.new("RGB", (413, 579), "red").save(out, "JPEG")
+    forged = forge(issued.document, photo=out.getvalue())
+    assert world.online.verify_file(forged, NOW).reason == "shown-differs"
+    with Sandbox() as world.reader:
+        assert world.online.verify_file(forged, NOW).reason == "shown-differs"
+    world.reader = DirectReader()
+    taken = BytesIO()
+    with pikepdf.open(BytesIO(issued.document)) as pdf:
+        del pdf.pages[0].Resources.XObject.Photo
+        pdf.save(taken)
+    assert world.online.verify_file(taken.getvalue(), NOW).reason == "shown-differs"
+    offline = world.offline.verify_file(issued.document, NOW)
+    assert outcome_of(offline, "photo") is Outcome.PASSED
+
+
+def test_a_photo_put_on_a_copy_of_a_certificate_without_one_is_found_out(world: World) -> None:
+    out = BytesIO()
+    with pikepdf.open(BytesIO(world.issued.document)) as pdf:
+        pdf.pages[0].Resources.XObject.Photo = pdf.make_stream(b"a photo")
+        pdf.save(out)
+    assert world.online.verify_file(out.getvalue(), NOW).reason == "shown-differs"
+
+
+# ---- what is called an original -----------------------------------------------------------------------------------
+
+
+def test_only_sealed_bytes_are_called_the_original_online(press: Press, world: World) -> None:
+    document = world.issued.document
+    start, end = gap_of(document)
+    upper = document[:start] + document[start:end].upper() + document[end:]
+    for verifier in (world.online, world.offline):
+        verdict = verifier.verify_file(upper, NOW)
+        assert (verdict.reason, verdict.presented) == ("altered", Presented.ALTERED)
+    unsealed = issue(press, Log(), verification_code="1111111111111111", status_index=5)
+    assert world.online.verify_file(unsealed.document, NOW).presented is Presented.ALTERED
+    assert world.offline.verify_file(document, NOW).presented is Presented.ORIGINAL
+    assert world.offline.verify_file(with_updates(world), NOW).presented is Presented.ORIGINAL_WITH_UPDATES
+
+
+def test_a_thief_under_our_root_presents_no_original(world: World) -> None:
+    root = make_root()
+    world.trust = dataclasses.replace(world.trust, ca_certs=(root.der,))
+    carrier = write_pdf(attachments={"certificate.cose": world.issued.message})
+    for verifier in (world.online, world.offline):
+        verdict = verifier.verify_file(making.sign_pdf(carrier, making.issue_identity(root)), NOW)
+        assert (verdict.reason, verdict.presented) == ("signers-disagree", Presented.ALTERED)
 
 
 def test_a_document_signed_under_our_root_without_claims_is_not_valid(world: World) -> None:
@@ -173,7 +282,7 @@ def test_a_stripped_file_is_a_copy_even_when_only_its_attachment_names_it(world:
     carrier = write_pdf(words, attachments={"certificate.cose": world.issued.message})
     verdict = world.online.verify_file(carrier, NOW)
     assert (verdict.reason, verdict.presented) == ("shown-differs", Presented.CONVERTED_COPY)
-    world.supplied = Supplied()
+    world.supplied = dataclasses.replace(world.supplied, templates={})
     assert world.online.verify_file(carrier, NOW).reason == "copy"
     world.register.claims = []
     world.register.entries = []

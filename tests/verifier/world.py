@@ -28,7 +28,7 @@ from verifier.document import examine
 from verifier.report import DocumentReport
 from verifier.sandbox import Look
 from verifier.steps import Supplied
-from verifier.symbol import read_symbols
+from verifier.symbol import is_picture, open_picture, read_symbols
 from verifier.verify import Reader, Verifier
 
 NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
@@ -65,6 +65,8 @@ class DirectReader:
         return examine(document, anchors=anchors, crls=crls, now=now)
 
     def look(self, document: bytes) -> Look:
+        if is_picture(document):
+            return Look(read_symbols(open_picture(document)))
         try:
             return Look(read_symbols(render(document, 150)), extract_text(document))
         except pypdfium2.PdfiumError:
@@ -178,9 +180,9 @@ class Register:
     def change(self, place: int = 0, **changes: Any) -> None:
         self.entries[place] = replace(self.entries[place], **changes)
 
-    def set_state(self, state: State, place: int = 0) -> None:
+    def set_state(self, state: State, place: int = 0, **changes: Any) -> None:
         change = Change(state, date(2026, 11, 1), NOW - timedelta(days=2), "fraud", "某人社〔2026〕1号")
-        self.change(place, state=state, changes=(change,))
+        self.change(place, state=state, changes=(change,), **changes)
 
     def _answer(self, method: str) -> None:
         if method in self.is_down:
@@ -256,7 +258,11 @@ class World:
     register: Register
     trust: TrustList
     reader: Reader = field(default_factory=DirectReader)
-    supplied: Supplied = field(default_factory=lambda: Supplied({"professional-title": template()}))
+    supplied: Supplied = field(init=False)
+
+    def __post_init__(self) -> None:
+        origins = {self.issued.claims.issuer: frozenset({self.press.look.public_url})}
+        self.supplied = Supplied({"professional-title": template()}, origins=origins)
 
     @property
     def online(self) -> Verifier:
