@@ -191,7 +191,7 @@ def revoke(  # noqa: PLR0913 - each is a fact that the law asks for
         BadDecision: no decision document is named.
         EffectiveInFuture: the day is still to come.
         UnavailableError: a store does not answer; if it fails after the change
-            was recorded, the next publication shows it.
+            was recorded, the next publication shows it, and asking again publishes it.
     """
     if ban is None and reason in _BANNING:
         ban = default_ban(desk.office.issuer.settings, effective_on, _qualified_year(desk, serial))
@@ -202,6 +202,10 @@ def revoke(  # noqa: PLR0913 - each is a fact that the law asks for
 def change_state(desk: ChangeDesk, serial: str, decided: Decided, now: datetime) -> FoundCredential:
     """Record a decided change in one transaction, then publish status list and log.
 
+    A run that was killed between the two left its change unpublished. Whoever
+    asks again has it published, whether the change is refused now or, being
+    the very one that stands there, taken as done.
+
     Returns:
         The credential as it is afterwards.
 
@@ -210,12 +214,24 @@ def change_state(desk: ChangeDesk, serial: str, decided: Decided, now: datetime)
         EffectiveBeforeIssue: it was issued later than that day.
         and what :func:`revoke` raises.
     """
-    office = desk.office
     _check(decided, now)
+    try:
+        changed = _record(desk, serial, decided, now)
+    except (AlreadyRevoked, ChangeNotAllowed):
+        _publish(desk, now)
+        raise
+    _publish(desk, now)
+    return changed
+
+
+def _record(desk: ChangeDesk, serial: str, decided: Decided, now: datetime) -> FoundCredential:
+    office = desk.office
     with office.database.transaction() as session:
         for person in (decided.maker, decided.checker):
             get_person(session, person, issuer_id=office.issuer.id)
         found = get_credential(session, serial, office.issuer.id, lock=True)
+        if _is_recorded(session, office, found, decided):
+            return found
         _check_next(found, decided)
         entry = _append(session, office, found, decided, now)
         move_state(session, found, decided.to, is_live=decided.to in _LIVE)
@@ -231,10 +247,25 @@ def change_state(desk: ChangeDesk, serial: str, decided: Decided, now: datetime)
         )
         put_leaves(session, [status_leaf(change, status_salt(office, entry))])
         history.log_head(session, office.vault)
-        changed = get_credential(session, serial, office.issuer.id)
+        return get_credential(session, serial, office.issuer.id)
+
+
+def _publish(desk: ChangeDesk, now: datetime) -> None:
+    """Publish everything that waits, not only this change."""
     desk.lists.publish(now)
     desk.sequencer.sequence(now)
-    return changed
+
+
+def _is_recorded(session: Session, office: Office, found: FoundCredential, decided: Decided) -> bool:
+    """Whether the newest change of a credential is this very one, to the day it counts from."""
+    newest = history.newest_change(session, found.id)
+    if newest is None or newest.details is None or found.state is not decided.to:
+        return False
+    asked = (decided.to.value, decided.reason, decided.effective_on)
+    if (newest.state, newest.reason, newest.effective_on) != asked:
+        return False
+    key = record_key_of(session, office.vault, found)
+    return bool(key.open(newest.details, history.details_place(newest.sequence))["decision"] == decided.decision)
 
 
 def default_ban(settings: IssuerSettings, effective_on: date, qualified_year: int) -> Ban:

@@ -12,13 +12,16 @@ from enum import StrEnum
 from typing import Any
 
 import cbor2
-from sqlalchemy import text
+from sqlalchemy import func, text
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from credential.errors import UnavailableError
 from credential.leaves import SALT_BYTES, history_leaf
 from credential.model import State
+from registry.columns import table_of
 from registry.log.outbox import put_leaves
+from registry.log.tables import LogLeafRow
 from registry.tables import HistoryRow
 from registry.vault import RecordKey, Vault, place
 
@@ -30,6 +33,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 GENESIS = bytes(32)
 """The ``previous`` of the first entry."""
 
+_LEAVES = table_of(LogLeafRow)
+_LEAF_START = history_leaf(GENESIS, 0, bytes(SALT_BYTES))[: -len(GENESIS)]  # says the kind; the commitment follows
+
 
 class HistoryKind(StrEnum):
     """What happened."""
@@ -39,6 +45,20 @@ class HistoryKind(StrEnum):
     BATCH_CANCELLED = "batch-cancelled"
     CHUNK_ISSUED = "chunk-issued"
     STATE_CHANGED = "state-changed"
+
+
+class HistoryTampered(UnavailableError):
+    """The history is not the one that the log has committed to."""
+
+    code = "history-tampered"
+
+    def __init__(self, entries: int, why_en: str, why_zh: str) -> None:
+        super().__init__(
+            f"the history of {entries} entries is not the one in the log: {why_en}; find out who wrote to the "
+            "database, then restore it from a backup",
+            f"历史记录(共 {entries} 条)与日志不符: {why_zh}; 请查明数据库被何人改动, 并从备份恢复",
+        )
+        self.entries = entries
 
 
 class HistoryBroken(UnavailableError):
@@ -170,6 +190,60 @@ def verify_history(session: Session) -> int:
             raise HistoryBroken(sequence)
         previous = row.digest
     return sequence
+
+
+def check_length(session: Session) -> None:
+    """Compare only how many entries there are with how many heads the log was given; needs no key.
+
+    Raises:
+        HistoryTampered: the log was given more.
+    """
+    entries, heads = head(session)[0], len(_heads_in_log(session))
+    if heads > entries:
+        raise _cut(entries, heads)
+
+
+def verify_logged_history(session: Session, vault: Vault) -> int:
+    """Walk the whole chain, and hold every entry against its leaf; returns how many entries it has.
+
+    Nobody without the master key can make the leaves of another history. That
+    the leaves are those of the log is for :func:`registry.log.reader.verify_log` to say.
+
+    Raises:
+        HistoryBroken: an entry is missing or was changed.
+        HistoryTampered: the chain was made anew, or its end was cut off.
+    """
+    entries = verify_history(session)
+    heads = _heads_in_log(session)
+    count = len(heads)
+    for sequence, digest in session.exec(select(HistoryRow.sequence, HistoryRow.digest)):
+        leaf = history_leaf(digest, sequence, head_salt(vault, sequence))
+        if leaf not in heads:
+            raise HistoryTampered(entries, f"entry {sequence} is another one", f"第 {sequence} 条不是原来的记录")
+        heads.remove(leaf)
+    if heads:
+        raise _cut(entries, count)
+    return entries
+
+
+def newest_change(session: Session, credential_id: int) -> HistoryRow | None:
+    """The last change of a credential's state, if there was one."""
+    query = select(HistoryRow).where(
+        HistoryRow.credential_id == credential_id, HistoryRow.kind == HistoryKind.STATE_CHANGED
+    )
+    return session.exec(query.order_by(col(HistoryRow.sequence).desc()).limit(1)).first()
+
+
+def _heads_in_log(session: Session) -> set[bytes]:
+    """The leaves of history heads: one for each entry, put in the transaction of the entry."""
+    start = func.substr(_LEAVES.c.leaf, 1, len(_LEAF_START))
+    return set(session.execute(sql_select(_LEAVES.c.leaf).where(start == _LEAF_START)).scalars())
+
+
+def _cut(entries: int, heads: int) -> HistoryTampered:
+    return HistoryTampered(
+        entries, f"the log was given {heads}; its end was cut off", f"日志已有 {heads} 条, 末尾被删除"
+    )
 
 
 def _head(session: Session, *, lock: bool) -> tuple[int, bytes]:

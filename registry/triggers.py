@@ -62,9 +62,34 @@ def drop_triggers(connection: Connection) -> None:
 
 
 def missing_triggers(connection: Connection, rules: Sequence[Rules]) -> list[str]:
-    """Name the triggers that should be there and are not."""
-    existing = {name for name, _ in _existing(connection)}
-    return [trigger.name for trigger in _triggers(inspect(connection), rules) if trigger.name not in existing]
+    """Name the triggers that should be there and are not, or that do something else under their name."""
+    existing = _definitions(connection)
+    wanted = _triggers(inspect(connection), rules)
+    dialect = connection.dialect.name
+    return [one.name for one in wanted if existing.get(one.name) != _normal(_definition(one, dialect))]
+
+
+def _definitions(connection: Connection) -> dict[str, str]:
+    """What each trigger does: its whole statement on SQLite, the body of its function on PostgreSQL."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    else:
+        query = (
+            "SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+            "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL "
+            "AND n.nspname = current_schema()"
+        )
+    return {name: _normal(definition) for name, definition in connection.execute(text(query)).all()}
+
+
+def _definition(trigger: _Trigger, dialect: str) -> str:
+    statement = _statements(trigger, dialect)[0]
+    return statement if dialect == "sqlite" else statement.split("$$")[1]
+
+
+def _normal(statement: str) -> str:
+    return " ".join(statement.split())
 
 
 def _existing(connection: Connection) -> list[tuple[str, str]]:

@@ -2,35 +2,23 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from cryptography import x509
 
 from credential.errors import Error
-from credential.note import open_checkpoint
-from credential.trust import Role, TrustListExpired
-from registry.status.token_list import StatusExpired, open_status_token
+from credential.trust import Role, TrustListExpired, TrustListOlder
+from service.doctor_records import RECORD_LOOKS
+from service.finding import Finding
 from service.house import House, open_house
 from service.settings import Settings
 from service.trust import read_own_trust_list
 
+__all__ = ["Finding", "examine_house"]
+
 MIN_FREE_BYTES = 1_000_000_000  # about 15,000 certificates with their photos
 SOON = timedelta(days=60)
 CLOCK_TOLERANCE = timedelta(minutes=5)
-
-Level = Literal["ok", "warn", "bad"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the examination; every text is (zh, en)."""
-
-    level: Level
-    name: tuple[str, str]
-    found: tuple[str, str]
-    cure: tuple[str, str] | None = None
 
 
 def examine_house(settings: Settings) -> list[Finding]:
@@ -102,7 +90,7 @@ def _trust(house: House) -> Iterator[Finding]:
     cure = ("请执行 yinzheng keys renew-trust-list", "run: yinzheng keys renew-trust-list")
     try:
         trust = read_own_trust_list(house.folder, house.now())
-    except TrustListExpired as error:
+    except (TrustListExpired, TrustListOlder) as error:
         yield Finding("bad", name, (error.zh, error.en), cure)
         return
     soon = trust.expires - house.now() < SOON
@@ -134,70 +122,11 @@ def _clock(house: House) -> Iterator[Finding]:
         yield Finding("ok", name, (f"{house.now():%Y-%m-%d %H:%M:%S} UTC",) * 2)
 
 
-def _log(house: House) -> Iterator[Finding]:
-    name = ("签发日志", "log")
-    copy = house.folder.checkpoint_copy
-    if not (house.folder.log / "checkpoint").exists():
-        yield Finding("ok", name, ("还没有内容", "nothing in it yet"))
-        return
-    key = house.store.public_key(Role.LOG)
-    checkpoint = open_checkpoint(house.log.checkpoint(), key, house.installation.log_origin)
-    if not copy.exists():
-        yield Finding(
-            "warn",
-            name,
-            ("缺少检查点副本", "the second copy of the checkpoint is missing"),
-            ("下次出证时会重写; 请把副本放在备份之外的地方", "the next run writes it; keep it apart from the backup"),
-        )
-        return
-    kept = open_checkpoint(copy.read_text("utf-8"), key, house.installation.log_origin)
-    if kept.size > checkpoint.size:
-        yield Finding(
-            "bad",
-            name,
-            ("检查点早于副本: 数据可能是旧备份", "older than its copy: an old backup was restored"),
-            ("请恢复最新备份; 此前不得出证", "restore the newest backup; do not issue before"),
-        )
-    elif kept.size == checkpoint.size and kept.root != checkpoint.root:
-        yield Finding(
-            "bad",
-            name,
-            ("与检查点副本不一致: 日志出现分叉", "another than its copy says: the log has forked"),
-            ("请查明哪一份是真的; 此前不得出证", "find out which is the true one; do not issue before"),
-        )
-    else:
-        yield Finding(
-            "ok", name, (f"{checkpoint.size} 条, 检查点签名有效", f"{checkpoint.size} entries, checkpoint good")
-        )
-
-
-def _status(house: House) -> Iterator[Finding]:
-    name = ("状态列表", "status lists")
-    key = house.store.public_key(Role.STATUS)
-    files = sorted(house.folder.status.glob("*.cwt"))
-    old = 0
-    for file in files:
-        try:
-            open_status_token(file.read_bytes(), key, house.now())
-        except StatusExpired:
-            old += 1
-    if old:
-        yield Finding(
-            "bad",
-            name,
-            (f"{len(files)} 个中有 {old} 个已过期", f"{old} of {len(files)} have expired"),
-            ("请执行 yinzheng status refresh, 并设为定时任务", "run: yinzheng status refresh, and let a timer do it"),
-        )
-    else:
-        yield Finding("ok", name, (f"{len(files)} 个, 均未过期", f"{len(files)}, none expired"))
-
-
 _LOOKS: tuple[tuple[tuple[str, str], Callable[[House], Iterator[Finding]]], ...] = (
     (("登记库", "registry"), _database),
     (("密钥", "keys"), _keys),
     (("签名证书", "signing certificates"), _certificates),
     (("信任列表", "trust list"), _trust),
     (("系统时间", "clock"), _clock),
-    (("签发日志", "log"), _log),
-    (("状态列表", "status lists"), _status),
+    *RECORD_LOOKS,
 )

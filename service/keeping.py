@@ -1,4 +1,4 @@
-"""Look at keys and log without changing them."""
+"""Look at keys, log and history without changing them; publish the lists that are due."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,8 @@ from cryptography import x509
 from credential.cose import key_id
 from credential.note import Checkpoint
 from credential.trust import Role
+from registry.agreement import check_states
+from registry.history import verify_logged_history
 from registry.log.outbox import logged_leaves
 from registry.log.reader import verify_log
 from service.house import House
@@ -38,14 +40,23 @@ def key_lines(house: House) -> list[KeyLine]:
 
 
 def verify_whole_log(house: House) -> Checkpoint:
-    """Recompute the log from its entries and hold it against tiles, checkpoint and database.
+    """Recompute the log from its entries, and hold tiles, database, history and every state against it.
+
+    Each step rests on the one before: the signed checkpoint proves the leaves,
+    the leaves prove the history, the history says what every state and slot must be.
 
     Raises:
-        LogDamaged: something in it is not what it should be.
+        LogDamaged: something in the log is not what it should be.
+        HistoryBroken: an entry of the history was changed or removed.
+        HistoryTampered: the history is another one than the log was given.
+        StatusTampered: a credential's state or slot is not what was decided.
     """
     key = house.store.public_key(Role.LOG)
     with house.database.reading() as session:
-        return verify_log(house.folder.log, key, house.installation.log_origin, logged_leaves(session))
+        checkpoint = verify_log(house.folder.log, key, house.installation.log_origin, logged_leaves(session))
+        verify_logged_history(session, house.vault)
+        check_states(session)
+    return checkpoint
 
 
 def refresh_status_lists(house: House) -> list[int]:

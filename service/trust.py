@@ -1,8 +1,10 @@
 """Write the installation's trust list anew whenever an issuer or key is added."""
 
+import fcntl
 import json
-import os
 from base64 import b64decode, b64encode
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,9 +14,12 @@ from credential.trust import PAYLOAD_TYPE, Role, TrustedIssuer, TrustedKey, Trus
 from credential.trust_list import read_trust_list
 from keys.store import KeyStore
 from registry.issuers import Issuer
+from registry.log.files import replace_durably
 from service.folder import DataFolder, Installation
 
 TRUST_LIST_LIFETIME = timedelta(days=366)  # renewed at least yearly, and whenever a key changes
+
+_LOCK = ".pinned-roots.lock"
 
 
 class BadPinnedRoots(ConfigError):
@@ -30,10 +35,16 @@ class BadPinnedRoots(ConfigError):
         self.path = path
 
 
+@dataclass(frozen=True, slots=True)
+class _Pinned:
+    roots: tuple[bytes, ...]
+    threshold: int
+    seen_version: int
+
+
 def pin_roots(folder: DataFolder, roots: tuple[bytes, ...], threshold: int) -> None:
     """Remember which roots this installation believes."""
-    pinned = {"threshold": threshold, "roots": [b64encode(root).decode("ascii") for root in roots]}
-    _write(folder.roots, json.dumps(pinned, indent=1).encode() + b"\n")
+    _write_pinned(folder, _Pinned(roots, threshold, 0))
 
 
 def pinned_roots(folder: DataFolder) -> tuple[tuple[bytes, ...], int]:
@@ -42,25 +53,57 @@ def pinned_roots(folder: DataFolder) -> tuple[tuple[bytes, ...], int]:
     Raises:
         BadPinnedRoots: the file is missing or damaged.
     """
-    try:
-        pinned = json.loads(folder.roots.read_text(encoding="utf-8"))
-        return tuple(b64decode(root, validate=True) for root in pinned["roots"]), int(pinned["threshold"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadPinnedRoots(folder.roots) from error
+    pinned = _read_pinned(folder)
+    return pinned.roots, pinned.threshold
+
+
+def seen_version(folder: DataFolder) -> int:
+    """The newest version of a trust list that was ever accepted here; 0 for none.
+
+    Raises:
+        BadPinnedRoots: the file that says so is missing or damaged.
+    """
+    return _read_pinned(folder).seen_version
+
+
+def remember_version(folder: DataFolder, version: int) -> None:
+    """Never again accept a list older than this version, durably; call only after a list was believed.
+
+    A version that is not newer changes nothing.
+
+    Raises:
+        BadPinnedRoots: the file is missing or damaged.
+    """
+    if version <= seen_version(folder):
+        return
+    with (folder.root / _LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        pinned = _read_pinned(folder)  # again, for another process may have seen a newer one by now
+        if version > pinned.seen_version:
+            _write_pinned(folder, replace(pinned, seen_version=version))
 
 
 def read_own_trust_list(folder: DataFolder, now: datetime) -> TrustList:
-    """Open the installation's own list against the pinned roots."""
-    roots, threshold = pinned_roots(folder)
+    """Open the installation's own list against the pinned roots.
+
+    Raises:
+        BadPinnedRoots: the list or the roots are missing or damaged.
+        TrustListOlder: a newer one was published or opened here before.
+        and what ``credential.trust.open_trust_list`` raises.
+    """
+    pinned = _read_pinned(folder)
     try:
         envelope = folder.trust_list.read_bytes()
     except OSError as error:
         raise BadPinnedRoots(folder.trust_list) from error
-    return open_trust_list(envelope, roots, threshold, now, 0)
+    trust = open_trust_list(envelope, pinned.roots, pinned.threshold, now, pinned.seen_version)
+    with suppress(OSError):  # whoever may only read the folder can still verify
+        remember_version(folder, trust.version)
+    return trust
 
 
 def newest_version(folder: DataFolder) -> int:
-    """The version of the installation's own list, which may have expired.
+    """The newest version of the installation's own list there ever was: of the file, or one seen before.
 
     Raises:
         BadPinnedRoots: the file is missing.
@@ -70,7 +113,7 @@ def newest_version(folder: DataFolder) -> int:
         envelope = folder.trust_list.read_bytes()
     except OSError as error:
         raise BadPinnedRoots(folder.trust_list) from error
-    return read_trust_list(open_envelope(envelope, PAYLOAD_TYPE).payload).version
+    return max(read_trust_list(open_envelope(envelope, PAYLOAD_TYPE).payload).version, seen_version(folder))
 
 
 def publish_trust_list(  # noqa: PLR0913 - the list's parts and its moment
@@ -100,7 +143,8 @@ def publish_trust_list(  # noqa: PLR0913 - the list's parts and its moment
         threshold=1,
     )
     folder.trust_list.parent.mkdir(parents=True, exist_ok=True)
-    _write(folder.trust_list, sign_trust_list(trust, [store.signer(Role.TRUST_ROOT)]))
+    replace_durably({folder.trust_list: sign_trust_list(trust, [store.signer(Role.TRUST_ROOT)])})
+    remember_version(folder, version)
     return trust
 
 
@@ -115,11 +159,19 @@ def _key(store: KeyStore, role: Role, owner: str, issuer: str) -> TrustedKey:
     )
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file so that readers see the old one or the new one, durably."""
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+def _read_pinned(folder: DataFolder) -> _Pinned:
+    try:
+        pinned = json.loads(folder.roots.read_text(encoding="utf-8"))
+        roots = tuple(b64decode(root, validate=True) for root in pinned["roots"])
+        return _Pinned(roots, int(pinned["threshold"]), int(pinned.get("seen_version", 0)))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadPinnedRoots(folder.roots) from error
+
+
+def _write_pinned(folder: DataFolder, pinned: _Pinned) -> None:
+    content = {
+        "threshold": pinned.threshold,
+        "roots": [b64encode(root).decode("ascii") for root in pinned.roots],
+        "seen_version": pinned.seen_version,
+    }
+    replace_durably({folder.roots: json.dumps(content, indent=1).encode() + b"\n"})

@@ -34,6 +34,18 @@ def put_leaves(session: Session, leaves: Sequence[bytes]) -> list[int]:
     return ids
 
 
+def count_waiting(session: Session) -> int:
+    """How many leaves wait for the log."""
+    query = select(func.count()).select_from(_LEAVES).where(_LEAVES.c.position.is_(None))
+    return int(session.execute(query).scalar_one())
+
+
+def count_logged(session: Session, size: int) -> int:
+    """How many leaves stand at the positions of a log of this size; one each, if none was removed."""
+    query = select(func.count()).select_from(_LEAVES).where(_LEAVES.c.position < size)
+    return int(session.execute(query).scalar_one())
+
+
 def logged_leaves(session: Session) -> Iterator[bytes]:
     """Read the leaves that have a place in the log, in the log's order, in constant memory."""
     query = select(_LEAVES.c.leaf).where(_LEAVES.c.position.is_not(None)).order_by(_LEAVES.c.position)

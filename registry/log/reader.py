@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlmodel import Session
 
 from credential.errors import RefusedError
 from credential.merkle import BadProof, Frontier, Range, inclusion_ranges, leaf_hash, node_hash, verify_inclusion
@@ -13,7 +14,7 @@ from credential.note import Checkpoint, format_proof, open_checkpoint, parse_che
 from registry.columns import table_of
 from registry.database import Database
 from registry.log.outbox import logged_leaves
-from registry.log.tables import LogLeafRow
+from registry.log.tables import LogHeadRow, LogLeafRow
 from registry.log.tiles import (
     HEIGHT,
     WIDTH,
@@ -26,6 +27,7 @@ from registry.log.tiles import (
     unpack_entries,
 )
 
+_HEADS = table_of(LogHeadRow)
 _LEAVES = table_of(LogLeafRow)
 _IDS_AT_ONCE = 500
 _CACHED_TILES = 512  # expanded, about 33 KB each
@@ -150,6 +152,11 @@ class LogReader:
         if len(self._expanded) > _CACHED_TILES:
             self._expanded.popitem(last=False)
         return expanded
+
+
+def committed_size(session: Session) -> int:
+    """How many leaves the newest committed head covers; 0 for none."""
+    return session.execute(select(func.max(_HEADS.c.size))).scalar_one() or 0
 
 
 def verify_log(folder: Path, public_key: bytes, origin: str, leaves: Iterable[bytes] | None = None) -> Checkpoint:

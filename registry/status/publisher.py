@@ -3,11 +3,15 @@
 Every token that is published has its leaf in the log's outbox first, so a
 token that is in no log was not published by us. Killed at any instruction, the
 next :meth:`StatusLists.publish` writes what is missing.
+
+The rows are not believed blindly, since triggers hold only whoever leaves them
+in place: a list is signed only if it agrees with credentials and history, and
+if every slot that the last token calls invalid still is.
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,14 +24,28 @@ from credential.errors import RefusedError, UnavailableError
 from credential.leaves import status_list_leaf
 from credential.model import StatusValue
 from credential.ports import Signer
+from registry.agreement import StatusTampered, check_list, name_slots
 from registry.columns import table_of
 from registry.database import Database
+from registry.history import check_length
 from registry.log.files import replace_durably
 from registry.log.outbox import put_leaves
 from registry.status.slots import Slot
 from registry.status.tables import StatusEntryRow, StatusPublicationRow
-from registry.status.token_list import BITS, LIFETIME, SLOTS, TTL, StatusList, pack_statuses, sign_cwt, sign_jwt
+from registry.status.token_list import (
+    BITS,
+    LIFETIME,
+    SLOTS,
+    TTL,
+    BadStatusToken,
+    StatusList,
+    open_past_token,
+    pack_statuses,
+    sign_cwt,
+    sign_jwt,
+)
 
+_FORMS = ("cwt", "jwt")
 _ENTRIES = table_of(StatusEntryRow)
 _PUBLICATIONS = table_of(StatusPublicationRow)
 
@@ -118,6 +136,8 @@ class StatusLists:
             The numbers of the lists that were written.
 
         Raises:
+            StatusTampered: a list contradicts history or its last token; the others were published.
+            HistoryTampered: its last token is gone, and so is an end of the history.
             UnavailableError: the database or the key store does not answer.
         """
         return self._publish_where(now, lambda row: row.published_change < row.change_number)
@@ -130,9 +150,19 @@ class StatusLists:
                 row.published_change < row.change_number
                 or row.published_at is None
                 or now - row.published_at >= TTL
-                or not self._path(row.list_number, "cwt").is_file()
+                or self._is_lost(row.list_number)
             ),
         )
+
+    def pending(self) -> list[int]:
+        """The numbers of the lists that were changed since they were last published, or never were."""
+        return [row.list_number for row in self._rows() if row.published_change < row.change_number]
+
+    def missing(self) -> list[int]:
+        """The numbers of the lists that were published and whose files are gone."""
+        return [
+            row.list_number for row in self._rows() if row.published_at is not None and self._is_lost(row.list_number)
+        ]
 
     def token(self, list_number: int) -> bytes:
         """Read the newest published CWT of a list.
@@ -152,17 +182,26 @@ class StatusLists:
 
     def _publish_where(self, now: datetime, is_due: Callable[[Row[Any]], bool]) -> list[int]:
         with self._alone():
-            with self._database.reading() as session:
-                rows = session.execute(select(_PUBLICATIONS).order_by(_PUBLICATIONS.c.list_number)).all()
-            due = [int(row.list_number) for row in rows if is_due(row)]
+            due = [int(row.list_number) for row in self._rows() if is_due(row)]
+            refused: list[StatusTampered] = []
             for number in due:
-                self._publish_one(number, now)
+                try:
+                    self._publish_one(number, now)
+                except StatusTampered as error:  # one bad list keeps no other from being published
+                    refused.append(error)
+        if refused:
+            raise refused[0]
         return due
+
+    def _rows(self) -> Sequence[Row[Any]]:
+        with self._database.reading() as session:
+            return session.execute(select(_PUBLICATIONS).order_by(_PUBLICATIONS.c.list_number)).all()
 
     def _publish_one(self, number: int, now: datetime) -> None:
         with self._database.transaction() as session:
             snapshot = self._snapshot(session, number, now)
             made = snapshot.status_list
+            self._check(session, number, made.data)
             put_leaves(session, [status_list_leaf(made.sub, made.iat, made.digest)])
         replace_durably(
             {
@@ -188,6 +227,29 @@ class StatusLists:
         issued = now.astimezone(UTC).replace(microsecond=0)
         return _Snapshot(StatusList(self.uri(number), issued, issued + LIFETIME, TTL, BITS, data), change_number)
 
+    def _check(self, session: Session, number: int, data: bytes) -> None:
+        """Refuse to sign what whoever wrote the rows has forged.
+
+        Raises:
+            StatusTampered: a slot contradicts its history or the last token.
+            HistoryTampered: there is no last token, and history was cut off.
+        """
+        check_list(session, number)
+        published = list(self._last_published(number))
+        for before in published:
+            if lost := _no_longer_invalid(before.data, data):
+                raise StatusTampered(name_slots(session, number, lost))
+        if len(published) < len(_FORMS):
+            check_length(session)
+
+    def _last_published(self, number: int) -> Iterator[StatusList]:
+        for form in _FORMS:
+            with suppress(UnknownStatusList, BadStatusToken):  # new, lost or damaged: publishing is the cure
+                yield open_past_token(self._read(number, form), self._signer.public_key)
+
+    def _is_lost(self, number: int) -> bool:
+        return not all(self._path(number, form).is_file() for form in _FORMS)
+
     def _path(self, number: int, form: str) -> Path:
         return self._folder / f"{number}.{form}"
 
@@ -204,3 +266,16 @@ class StatusLists:
         with (self._folder / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _no_longer_invalid(before: bytes, after: bytes) -> list[int]:
+    """The slots that one list calls invalid and a later one does not; both inflated, two bits a slot."""
+    low_bits = int.from_bytes(b"\x55" * len(before), "little")
+
+    def invalid(data: bytes) -> int:
+        """Keep the low bit of each slot of value 1: low bit set, high bit not."""
+        bits = int.from_bytes(data, "little")
+        return bits & ~(bits >> 1) & low_bits
+
+    lost = invalid(before) & ~invalid(after)
+    return [at // BITS for at, bit in enumerate(reversed(f"{lost:b}")) if bit == "1"] if lost else []

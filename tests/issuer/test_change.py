@@ -266,6 +266,73 @@ def test_a_crash_before_publishing_is_made_good_by_the_next_publication(
     assert leaf_kinds(house)
 
 
+@pytest.mark.parametrize("part", ["lists.publish", "log.sequence"])
+def test_asking_again_after_a_crash_finishes_the_very_same_change(
+    house: House, serial: str, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _die_at(house, serial, part, monkeypatch)
+    is_published = part == "log.sequence"
+    assert (bits(house, seen(house, serial)) is StatusValue.INVALID) == is_published
+
+    again = withdraw(house, serial)
+    assert again.state is State.REVOKED
+    assert bits(house, seen(house, serial)) is StatusValue.INVALID
+    assert leaf_kinds(house)  # none of them waits
+    assert len(seen(house, serial).changes) == 1, "it was not recorded twice"
+    assert withdraw(house, serial) == again, "as often as one likes"
+
+
+@pytest.mark.parametrize("part", ["lists.publish", "log.sequence"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"reason": RevocationReason.PENALTY},
+        {"decision": "甬人社发〔2026〕4号"},
+        {"effective_on": TODAY - timedelta(days=1)},
+    ],
+)
+def test_another_change_after_a_crash_is_refused_and_publishes_the_first(
+    house: House, serial: str, part: str, other: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _die_at(house, serial, part, monkeypatch)
+    with pytest.raises(AlreadyRevoked):
+        withdraw(house, serial, **other)  # type: ignore[arg-type] # facts by name
+    assert bits(house, seen(house, serial)) is StatusValue.INVALID
+    assert leaf_kinds(house)
+    assert len(seen(house, serial).changes) == 1
+
+
+def test_the_same_suspension_again_is_the_one_that_stands(house: House, serial: str) -> None:
+    with pytest.raises(ChangeNotAllowed):
+        change_state(house.desk, serial, _decided(State.VALID), house.clock.now())
+    for _ in range(2):
+        assert change_state(house.desk, serial, _decided(State.SUSPENDED), house.clock.now()).state is State.SUSPENDED
+    assert change_state(house.desk, serial, _decided(State.VALID), house.clock.now()).state is State.VALID
+    assert change_state(house.desk, serial, _decided(State.SUSPENDED), house.clock.now()).state is State.SUSPENDED
+    assert [change.state.value for change in seen(house, serial).changes] == ["02", "01", "02"]
+
+
+def test_whoever_asks_again_must_still_be_two_persons_of_the_issuer(house: House, serial: str) -> None:
+    withdraw(house, serial)
+    with pytest.raises(SamePerson):
+        withdraw(house, serial, checker=MAKER)
+    with pytest.raises(UnknownPerson):
+        withdraw(house, serial, maker="nobody")
+
+
+def _die_at(house: House, serial: str, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Revoke, and be killed after the change was committed."""
+    owner, method = part.split(".")
+    with monkeypatch.context() as patch:
+        patch.setattr(getattr(house, owner), method, _die)
+        with pytest.raises(ZeroDivisionError):
+            withdraw(house, serial)
+
+
+def _die(_now: object) -> None:
+    raise ZeroDivisionError
+
+
 def test_an_erased_credential_is_not_found_and_its_history_stays_whole(house: House, serial: str) -> None:
     withdraw(house, serial)
     with house.database.transaction() as session:

@@ -1,11 +1,15 @@
 """The statements that make triggers, for both databases."""
 
+from pathlib import Path
 from typing import cast
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import Inspector
 
-from registry.triggers import Rules, _statements, _triggers
+from registry.database import Database, DatabaseNotMigrated, migrate, open_database
+from registry.rules import ALL_RULES
+from registry.triggers import Rules, _statements, _triggers, missing_triggers
 
 RULES = Rules(
     "counter",
@@ -76,3 +80,28 @@ def test_queues_may_lose_rows_and_free_tables_have_no_frozen_column(dialect: str
     free = Rules("counter", mutable=("issuer_id", "year", "next_sequence"), deletable=True)
     assert statements(free, dialect) == []
     assert statements(Rules("missing"), dialect) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER yz_history_kept BEFORE DELETE ON history BEGIN SELECT 1; END",
+        "CREATE TRIGGER yz_history_kept BEFORE DELETE ON history WHEN 0 BEGIN SELECT RAISE(ABORT, 'kept'); END",
+        "CREATE TRIGGER yz_history_kept BEFORE DELETE ON person BEGIN SELECT RAISE(ABORT, 'kept'); END",
+        "CREATE TRIGGER yz_history_kept AFTER DELETE ON history BEGIN SELECT RAISE(IGNORE); END",
+    ],
+)
+def test_another_trigger_under_the_name_of_ours_is_found_and_a_migration_cures_it(
+    tmp_path: Path, statement: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/registry.sqlite"
+    migrate(url)
+    with Database(url).transaction() as session:
+        assert missing_triggers(session.connection(), ALL_RULES) == []
+        session.execute(text("DROP TRIGGER yz_history_kept"))
+        session.execute(text(statement))
+        assert missing_triggers(session.connection(), ALL_RULES) == ["yz_history_kept"]
+    with pytest.raises(DatabaseNotMigrated, match="yz_history_kept"):
+        open_database(url)
+    migrate(url)
+    open_database(url).close()

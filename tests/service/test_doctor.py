@@ -1,6 +1,7 @@
 """Every bad finding is really found, and has its cure."""
 
 import os
+import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,3 +197,136 @@ def test_it_speaks_both_languages(made: Path) -> None:
     assert "磁盘空间" in zh
     assert "disk space" not in zh
     assert f"{datetime.now(UTC):%Y-%m-%d}" in zh
+
+
+def warned(data: Path) -> list[Finding]:
+    return [one for one in examine_house(Settings(data=data)) if one.level == "warn"]
+
+
+def only_warning(data: Path) -> Finding:
+    (found,) = warned(data)
+    assert bad(data) == []
+    assert found.cure is not None
+    assert all(found.cure)
+    return found
+
+
+def test_lost_blobs_are_found(parts: DataFolder) -> None:
+    parts.blobs.rename(parts.root / "moved-away")
+
+    found = only_bad(parts.root)
+    assert found.name[1] == "stored objects"
+    assert "2 of 2 are gone" in found.found[1]
+
+
+@pytest.mark.parametrize("kind", ["prefix", "tails"])
+@pytest.mark.parametrize("damage", ["lost", "cut", "longer"])
+def test_one_lost_or_cut_object_is_found(parts: DataFolder, kind: str, damage: str) -> None:
+    (file,) = [one for one in (parts.blobs / kind).rglob("*") if one.is_file()]
+    content = file.read_bytes()
+    file.unlink()
+    if damage != "lost":
+        file.write_bytes(content[:-1] if damage == "cut" else content + b"\n")
+
+    found = only_bad(parts.root)
+    assert found.name[1] == "stored objects"
+    assert f"1 of 2 are gone or of another length: {file.relative_to(parts.blobs)}" == found.found[1]
+
+
+def test_a_lost_checkpoint_is_found_and_the_cure_cures(parts: DataFolder) -> None:
+    (parts.log / "checkpoint").unlink()
+
+    found = only_bad(parts.root)
+    assert found.name[1] == "log"
+    assert "no checkpoint" in found.found[1]
+    assert "yinzheng status refresh" in str(found.cure)
+    assert run("--data", parts.root, "status", "refresh").code == 0
+    assert bad(parts.root) == []
+    assert run("--data", parts.root, "log", "verify").code == 0
+
+
+def test_a_checkpoint_that_is_behind_is_a_warning_and_the_cure_cures(parts: DataFolder, tmp_path: Path) -> None:
+    both = (parts.log / "checkpoint", parts.checkpoint_copy)
+    before = both[0].read_text("utf-8")
+    sheet = write_sheet(tmp_path / "more.csv", [person_row(901)])
+    assert run("--data", parts.root, "issue", sheet, "--issuer", "nb", "--as", "wang", "--approve-as", "li").code == 0
+    for one in both:  # as a kill between the commit of a head and its checkpoint leaves it
+        one.write_text(before, "utf-8")
+
+    found = only_warning(parts.root)
+    assert found.name[1] == "log"
+    assert run("--data", parts.root, "status", "refresh").code == 0
+    assert warned(parts.root) == []
+
+
+def test_a_registry_older_than_the_checkpoint_is_found(parts: DataFolder, tmp_path: Path) -> None:
+    old = {one: one.read_bytes() for one in parts.root.glob("registry.sqlite*")}
+    sheet = write_sheet(tmp_path / "more.csv", [person_row(902)])
+    assert run("--data", parts.root, "issue", sheet, "--issuer", "nb", "--as", "wang", "--approve-as", "li").code == 0
+    for one in parts.root.glob("registry.sqlite*"):
+        one.unlink()
+    for one, content in old.items():
+        one.write_bytes(content)
+
+    assert "log" in {one.name[1] for one in bad(parts.root)}
+
+
+def test_a_change_that_was_never_published_is_a_warning_and_the_cure_cures(
+    parts: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Stands for kill -9: nothing catches it."""
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    who = ("--reason", "fraud", "--decision", "示市人社发〔2026〕20号", "--as", "wang", "--approve-as", "li")
+    with monkeypatch.context() as patch:
+        patch.setattr("registry.status.publisher.StatusLists.publish", die)
+        with pytest.raises(Killed):
+            run("--data", parts.root, "revoke", _serial(parts), *who)
+
+    found = only_warning(parts.root)
+    assert found.name[1] == "waiting to be published"
+    assert found.found[1] == "1 status lists with changes nobody sees yet, 2 entries not in the log yet"
+    assert run("--data", parts.root, "status", "refresh").code == 0
+    assert warned(parts.root) == []
+
+
+def _serial(parts: DataFolder) -> str:
+    with sqlite3.connect(parts.root / "registry.sqlite") as connection:
+        return str(connection.execute("SELECT serial FROM credential ORDER BY id").fetchone()[0])
+
+
+def test_an_older_trust_list_is_found_and_the_cure_cures(parts: DataFolder) -> None:
+    old = parts.trust_list.read_bytes()
+    assert run("--data", parts.root, "keys", "renew-trust-list").code == 0
+    parts.trust_list.write_bytes(old)
+
+    found = only_bad(parts.root)
+    assert found.name[1] == "trust list"
+    assert "version 3 was already seen" in found.found[1]
+    assert run("--data", parts.root, "keys", "renew-trust-list").code == 0
+    assert bad(parts.root) == []
+
+
+@pytest.mark.parametrize("form", ["cwt", "jwt"])
+def test_a_lost_status_list_is_found_and_the_cure_cures(parts: DataFolder, form: str) -> None:
+    (parts.status / f"1.{form}").unlink()
+
+    found = only_bad(parts.root)
+    assert found.name[1] == "status lists"
+    assert "gone: 1" in found.found[1]
+    assert run("--data", parts.root, "status", "refresh").code == 0
+    assert bad(parts.root) == []
+
+
+@pytest.mark.parametrize(("hours", "level"), [(0.5, "ok"), (2, "warn"), (23, "warn"), (25, "bad")])
+def test_a_late_status_list_is_a_warning_before_it_expires(
+    hours: float, level: str, issued: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(timedelta(hours=hours), monkeypatch)
+
+    levels = {one.name[1]: one for one in examine_house(Settings(data=issued))}
+    assert levels["status lists"].level == level
+    assert (levels["status lists"].cure is None) == (level == "ok")

@@ -1,18 +1,27 @@
 """What the published trust list holds, who signed it, and how it grows."""
 
 import base64
+import errno
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from credential.trust import Role, TrustList, TrustListExpired, TrustListNotSigned, open_trust_list
+from credential.trust import Role, TrustList, TrustListExpired, TrustListNotSigned, TrustListOlder, open_trust_list
 from keys.store import KeyStore
 from service.folder import DataFolder
 from service.house import House
 from service.settings import Settings
-from service.trust import BadPinnedRoots, newest_version, pinned_roots, read_own_trust_list
+from service.trust import (
+    BadPinnedRoots,
+    newest_version,
+    pin_roots,
+    pinned_roots,
+    read_own_trust_list,
+    remember_version,
+    seen_version,
+)
 from service.verifying import UnreadableFile, read_foreign_trust_list
 from tests.service.at_hand import PASSPHRASE, StoppedClock, run
 
@@ -134,3 +143,57 @@ def test_the_printed_list_is_the_published_one(made: Path) -> None:
     ran = run("--data", made, "keys", "trust-list")
 
     assert (ran.code, ran.out) == (0, (made / "public" / "trust-list.json").read_text("utf-8"))
+
+
+def test_a_list_that_was_rolled_back_is_refused(data: Path) -> None:
+    folder = DataFolder(data)
+    old = folder.trust_list.read_bytes()
+    assert run("--data", data, "keys", "renew-trust-list").code == 0
+    assert seen_version(folder) == own(data).version == 3
+    folder.trust_list.write_bytes(old)
+
+    with pytest.raises(TrustListOlder) as refused:
+        own(data)
+    assert (refused.value.version, refused.value.seen) == (2, 3)
+    assert newest_version(folder) == 3, "the next list is newer than every one before"
+
+
+def test_what_is_opened_is_remembered(data: Path) -> None:
+    folder = DataFolder(data)
+    pinned = json.loads(folder.roots.read_text("utf-8"))
+    del pinned["seen_version"]  # as an earlier program wrote it
+    folder.roots.write_text(json.dumps(pinned), "utf-8")
+    assert seen_version(folder) == 0
+
+    assert own(data).version == seen_version(folder) == 2
+    assert pinned_roots(folder) == (own(data).roots, 1)
+
+
+def test_versions_are_never_forgotten(data: Path) -> None:
+    folder = DataFolder(data)
+    for version, seen in ((7, 7), (5, 7), (7, 7), (9, 9), (0, 9)):
+        remember_version(folder, version)
+        assert seen_version(folder) == seen
+
+
+def test_a_folder_that_cannot_be_written_can_still_be_read(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = DataFolder(data)
+    pin_roots(folder, *pinned_roots(folder))
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, "read-only file system")
+
+    monkeypatch.setattr("service.trust.replace_durably", read_only)
+    assert own(data).version == 2
+    assert seen_version(folder) == 0
+
+
+@pytest.mark.parametrize("version", ['"x"', "null", "[]", "{}"])
+def test_a_damaged_version_is_no_version(version: str, data: Path) -> None:
+    folder = DataFolder(data)
+    text = folder.roots.read_text("utf-8")
+    assert '"seen_version": 2' in text
+    folder.roots.write_text(text.replace('"seen_version": 2', f'"seen_version": {version}'), "utf-8")
+
+    with pytest.raises(BadPinnedRoots):
+        own(data)
