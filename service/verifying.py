@@ -13,6 +13,7 @@ from press.template import Template
 from press.template_file import load_template
 from service.folder import DataFolder
 from service.house import House, SystemClock
+from service.issuers import all_issuers
 from service.settings import Settings
 from service.trust import pinned_roots
 from templates import certificate_folder, certificate_names
@@ -36,8 +37,9 @@ class UnreadableFile(InputError):
 @contextmanager
 def open_verifier(house: House) -> Iterator[Verifier]:
     """Open a verifier that asks this installation's register, log and status lists; it signs and writes nothing."""
+    origins = {one.uscc: frozenset({one.settings.public_url}) for one in all_issuers(house)}
     with Sandbox() as reader:
-        yield Verifier(house.source, house.trust, reader, Supplied(templates=_templates()))
+        yield Verifier(house.source, house.trust, reader, Supplied(templates=_templates(), origins=origins))
 
 
 @contextmanager

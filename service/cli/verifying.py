@@ -37,7 +37,7 @@ _STYLE = {
 _PRESENTED = {
     Presented.ORIGINAL: ("签发的原件", "the original file"),
     Presented.ORIGINAL_WITH_UPDATES: ("原件, 附有后加的验证信息", "the original with validation data added"),
-    Presented.ALTERED: ("被改动过的文件", "an altered file"),
+    Presented.ALTERED: ("不是签发的原件: 被改动过, 或从未封存", "not the original: altered, or never sealed"),
     Presented.QR_ONLY: ("仅二维码", "a QR code only"),
     Presented.CONVERTED_COPY: ("转换件(另存、打印、截图等)", "a converted copy (re-saved, printed, a screenshot)"),
     Presented.OTHER: ("不能读取或不能识别的文件", "a file that cannot be read, or is no certificate of ours"),
