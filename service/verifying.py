@@ -15,7 +15,7 @@ from service.folder import DataFolder
 from service.house import House, SystemClock
 from service.issuers import all_issuers
 from service.settings import Settings
-from service.trust import pinned_roots
+from service.trust import pinned_roots, remember_version, seen_version
 from templates import certificate_folder, certificate_names
 from verifier.sandbox import Sandbox
 from verifier.steps import Supplied
@@ -70,9 +70,10 @@ def open_offline_verifier(
 def read_foreign_trust_list(settings: Settings, file: Path, now: datetime) -> TrustList:
     """Open a trust list that somebody was handed.
 
-    The roots pinned in the data folder must have signed it. Without a data
-    folder, naming the file is the act of trust, and the list must be signed by
-    the roots that it names itself.
+    The roots pinned in the data folder must have signed it, and it may not be
+    older than the newest list seen there. Without a data folder, naming the
+    file is the act of trust, and the list must be signed by the roots that it
+    names itself.
 
     Raises:
         UnreadableFile: there is no such file.
@@ -80,12 +81,13 @@ def read_foreign_trust_list(settings: Settings, file: Path, now: datetime) -> Tr
     """
     envelope = _read(file)
     folder = DataFolder(settings.data)
-    if folder.exists():
-        roots, threshold = pinned_roots(folder)
-    else:
+    if not folder.exists():
         own = read_trust_list(open_envelope(envelope, PAYLOAD_TYPE).payload)
-        roots, threshold = own.roots, own.threshold
-    return open_trust_list(envelope, roots, threshold, now, 0)
+        return open_trust_list(envelope, own.roots, own.threshold, now, 0)
+    roots, threshold = pinned_roots(folder)
+    trust = open_trust_list(envelope, roots, threshold, now, seen_version(folder))
+    remember_version(folder, trust.version)
+    return trust
 
 
 def _read(path: Path) -> bytes:

@@ -113,6 +113,15 @@ def test_damaged_pinned_roots_are_no_roots(content: str, data: Path) -> None:
         own(data)
 
 
+def test_an_older_list_than_was_seen_is_refused_offline_too(data: Path, tmp_path: Path) -> None:
+    older = tmp_path / "older.json"
+    older.write_bytes((data / "public" / "trust-list.json").read_bytes())
+    assert run("--data", data, "keys", "renew-trust-list").code == 0
+
+    with pytest.raises(TrustListOlder):
+        read_foreign_trust_list(Settings(data=data), older, datetime.now(UTC))
+
+
 def test_a_missing_list_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile):
         read_foreign_trust_list(Settings(data=tmp_path), tmp_path / "none.json", datetime.now(UTC))
