@@ -1,5 +1,7 @@
 """``demo``: the whole loop on one machine, from a sample workbook to a revoked certificate."""
 
+import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,5 +188,14 @@ def _show_end(house: House, view: BatchView, refused: int, verified: Tally, revo
     shown.add_row(say("信任列表", "trust list"), plain(str(house.folder.trust_list)))
     console.print()
     console.print(shown)
-    command = plain(f"yinzheng --data {house.folder.root} verify {revoked.file}")
-    console.print(say(f"接着可试: {command}   (退出码 1 = 无效)", f"now try: {command}   (exit code 1 = not valid)"))
+    command = f"{_program()} --data {house.folder.root} verify {revoked.file}"
+    console.print(say("接着可试(退出码 1 = 无效):", "now try (exit code 1 = not valid):"))
+    console.print(plain(command), soft_wrap=True)
+
+
+def _program() -> str:
+    """How this program is called from here: by name where the shell finds it, else by its path."""
+    own = Path(sys.executable).with_name("yinzheng")
+    if shutil.which("yinzheng") is not None or not own.exists():
+        return "yinzheng"
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
