@@ -27,7 +27,13 @@ def text(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def pages(tool: Callable[[str], Path]) -> list[str]:
-    git = subprocess.run([tool("git"), "ls-files", "*.md"], cwd=PROJECT, capture_output=True, check=True, text=True)
+    git = subprocess.run(
+        [tool("git"), "-c", "safe.directory=*", "ls-files", "*.md"],
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
     return git.stdout.split()
 
 
