@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENT_PREFIX = "YINZHENG_"
-NO_SHARED = "the folder ../shared is not here"
 
 # Timing says nothing on a loaded machine, so no example fails for being slow. "fixed" tries the same examples
 # each time: a change is judged by what it changed. "default" tries new ones and remembers those that failed.
@@ -45,11 +44,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("YINZHENG_TEST_ALL") == "1",
         help="count a skipped test as failed (also: YINZHENG_TEST_ALL=1)",
     )
-    parser.addoption(
-        "--without-shared",
-        action="store_true",
-        help="let a test that wants ../shared be skipped all the same, where that folder cannot be had",
-    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,11 +66,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
-        reason = _reason(report.longrepr, call)
-        if NO_SHARED in reason and item.config.getoption("--without-shared"):
-            return report
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, which is a failure here: {reason}"
+        report.longrepr = f"{item.nodeid} was skipped, which is a failure here: {_reason(report.longrepr, call)}"
     return report
 
 
@@ -146,7 +137,7 @@ def shared() -> Path:
     """The folder of sample sheets and attack files beside the project; it is no part of the repository."""
     folder = PROJECT.parent / "shared"
     if not folder.is_dir():
-        pytest.skip(NO_SHARED)
+        pytest.skip("the folder ../shared is not here")
     return folder
 
 

@@ -55,11 +55,6 @@ def test_a_skipped_test_is_a_failure_when_all_are_asked_for(tmp_path: Path, work
     assert outcomes(tmp_path, "1", *workers) == "1 failed, 1 passed, 1 xfailed, 3 errors"
 
 
-def test_only_a_test_that_wants_the_shared_folder_may_go_without_it(tmp_path: Path) -> None:
-    without = outcomes(tmp_path, "1", "--without-shared")
-    assert without == "1 failed, 1 passed, 1 skipped, 1 xfailed, 2 errors"
-
-
 @pytest.mark.parametrize("address", [("192.0.2.1", 443), ("example.org", 443), ("2001:db8::1", 443)])
 def test_nothing_leaves_the_machine(address: tuple[str, int]) -> None:
     with pytest.raises(AssertionError, match="tests stay on this machine"):
