@@ -17,6 +17,7 @@ FOLDERS = (
     "intake",
     "issuer",
     "verifier",
+    "holder",
     "service",
     "service/cli",
 )

@@ -4,6 +4,7 @@ Importing this gathers every table of the registry into the metadata.
 """
 
 import registry.log.tables
+import registry.service_tables
 import registry.status.tables
 import registry.tables  # noqa: F401 - for their tables
 from registry.triggers import Rules
@@ -124,4 +125,33 @@ _RULES_OF_STATUS = (
     Rules("status_publication", mutable=("change_number", "published_change", "published_at")),
 )
 
-ALL_RULES = (*_RULES_OF_ISSUING, *_RULES_OF_LOG, *_RULES_OF_STATUS)
+_RULES_OF_SERVICE = (
+    Rules("api_token", mutable=("revoked_at",), refused_updates={"revoked_for_good": "OLD.revoked_at IS NOT NULL"}),
+    Rules(
+        "idempotent_request",
+        mutable=("started_at", "status", "content_type", "body"),
+        refused_updates={"answered_once": "OLD.status IS NOT NULL"},
+        deletable=True,
+    ),
+    Rules(
+        "claim_code",
+        mutable=("tries_left", "used_at", "replaced_at"),
+        refused_updates={
+            "tries_only_fall": "NEW.tries_left > OLD.tries_left",
+            "used_once": "OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL",
+        },
+    ),
+    Rules("download_grant", deletable=True),
+    Rules("photo_try", mutable=("window_started_at", "tries")),
+    Rules(
+        "proposed_change",
+        mutable=("checker", "decided_at", "outcome"),
+        refused_updates={"decided_once": "OLD.outcome <> ''"},
+        refused_inserts={"undecided_first": "NEW.outcome <> '' OR NEW.checker IS NOT NULL"},
+    ),
+    Rules("succession"),
+    Rules("template_version"),
+    Rules("template_prefix"),
+)
+
+ALL_RULES = (*_RULES_OF_ISSUING, *_RULES_OF_LOG, *_RULES_OF_STATUS, *_RULES_OF_SERVICE)

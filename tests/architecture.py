@@ -23,6 +23,7 @@ FLOORS = {
     "intake": 2,
     "issuer": 3,
     "verifier": 3,
+    "holder": 3,
     "service": 4,
 }
 BESIDE = ("tests", "bench")  # may import anything, and nothing imports them
@@ -39,11 +40,24 @@ PDF_READERS = (
     "verifier/revisions.py",
     "verifier/updates.py",
 )
+WEB = (
+    "issuer/api.py",
+    "issuer/api/",
+    "verifier/api.py",
+    "verifier/pages.py",
+    "holder/api.py",
+    "holder/pages.py",
+    "service/",
+)
 HOMES: Mapping[str, tuple[str, ...]] = {
     "alembic": ("registry/",),
+    "fastapi": WEB,
     "fontTools": ("press/",),
+    "jinja2": ("service/rendering.py",),
+    "limits": ("service/limits.py",),
     "openpyxl": ("intake/",),
     "pikepdf": ("press/",),
+    "psycopg": ("registry/",),
     "pydantic_settings": ("service/settings.py",),
     "pyhanko": PDF_READERS,
     "pyhanko_certvalidator": PDF_READERS,
@@ -53,8 +67,10 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "rich": ("service/cli/",),
     "sqlalchemy": ("registry/",),
     "sqlmodel": ("registry/",),
+    "starlette": WEB,
     "typer": ("service/cli/",),
     "typst": ("press/",),
+    "uvicorn": ("service/",),
     "xlsxwriter": ("intake/",),
     "zxingcpp": ("verifier/symbol.py",),
 }

@@ -8,7 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, StatementError
@@ -86,7 +86,8 @@ def test_triggers_survive_every_migration(url: str) -> None:
         with create_engine(url).connect() as connection:
             assert missing_triggers(connection, ALL_RULES) == []
             count = connection.execute(text("SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger'")).scalar_one()
-            assert count > 3 * len(ALL_RULES)
+            present = set(inspect(connection).get_table_names())
+            assert count > 3 * len([rules for rules in ALL_RULES if rules.table in present])
 
 
 def test_a_failed_migration_leaves_the_triggers_and_the_revision(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

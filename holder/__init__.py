@@ -1,0 +1,1 @@
+"""What a holder does: fetch the exact signed file with a claim code."""
