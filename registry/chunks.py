@@ -176,6 +176,16 @@ def list_chunks(session: Session, batch_id: int) -> list[Chunk]:
     return [_chunk(row) for row in session.exec(query)]
 
 
+def unfinished_batches(session: Session) -> list[int]:
+    """The numbers of the batches that an engine has work for, oldest first.
+
+    A cancelled batch is among them while it has a reserved chunk.
+    """
+    states = [ChunkState.READY.value, ChunkState.RESERVED.value]
+    query = select(ChunkRow.batch_id).where(col(ChunkRow.state).in_(states)).distinct().order_by(col(ChunkRow.batch_id))
+    return list(session.exec(query).all())
+
+
 def get_chunk(session: Session, batch_id: int, number: int, *, lock: bool = False) -> Chunk:
     """Read one chunk, locked against other writers if asked for.
 

@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     lang: Literal["", "zh", "en"] = Field(
         default="", description="Language of the command line: zh or en; empty follows the system's locale."
     )
+    role: Literal["all", "issuer", "verifier"] = Field(
+        default="all",
+        description="What `yinzheng serve` does: all; issuer (issuing and holders); verifier (no issuing key is read).",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that `yinzheng serve` listens on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="TCP port that `yinzheng serve` listens on.")
     workers: int = Field(
         default=0, ge=0, le=256, description="Processes that print and sign; 0 means one for each core."
     )

@@ -1,0 +1,151 @@
+"""What the service does by itself: issue approved batches, keep status lists fresh and the log moving.
+
+The chunk table is the only truth about batches. A runner that was killed, or
+several of them at once, finish each batch just the same; ``wake`` only spares
+the wait for the next look.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from credential.errors import Error, RefusedError, UnavailableError
+from registry.chunks import unfinished_batches
+from service import batches
+from service.house import House
+from service.keeping import refresh_status_lists
+
+BATCH_PAUSE = 15.0
+"""Seconds between two looks for batches that somebody else approved, such as the command line."""
+
+KEEPING_PAUSE = 60.0
+"""Seconds between two looks at status lists and log; a list is published anew past its ttl of ten minutes."""
+
+RETRY_SECONDS = 30.0
+"""How long a batch rests after a store did not answer."""
+
+_logger = logging.getLogger(__name__)
+
+
+class ServiceStops(UnavailableError):
+    """The service is being stopped; what is issued stays issued, and the rest goes on at the next start."""
+
+    code = "service-stops"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service is being stopped; the batch goes on when it starts again",
+            "服务正在停止; 下次启动后该批次继续出证",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a batch rests."""
+
+    error: Error
+    since: float  # of time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether trying again may help by now; what a rule refused waits for a person."""
+        return isinstance(self.error, UnavailableError) and time.monotonic() - self.since >= RETRY_SECONDS
+
+
+class Runner:
+    """Works in two threads of its own: one for batches, one for status lists and log."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._troubles: dict[int, Trouble] = {}
+        self._stopping = Event()
+        self._issuing = _Loop("issuing", self._issue_waiting, BATCH_PAUSE)
+        self._keeping = _Loop("keeping", self._keep, KEEPING_PAUSE)
+
+    def start(self) -> None:
+        """Start both threads; a batch that a killed process left goes on at once."""
+        self._issuing.start()
+        self._keeping.start()
+
+    def wake(self, batch_id: int | None = None) -> None:
+        """Look for work now; a batch that rests is tried again when it is named."""
+        if batch_id is not None:
+            self._troubles.pop(batch_id, None)
+        self._issuing.wake()
+
+    def trouble(self, batch_id: int) -> Error | None:
+        """Why a batch does not go on, or None."""
+        found = self._troubles.get(batch_id)
+        return None if found is None else found.error
+
+    def stop(self) -> None:
+        """Finish the chunk in hand, then end; returns when both threads have ended."""
+        self._stopping.set()
+        self._issuing.stop()
+        self._keeping.stop()
+
+    def _issue_waiting(self) -> None:
+        with self._house.database.reading() as session:
+            waiting = unfinished_batches(session)
+        for batch_id in waiting:
+            resting = self._troubles.get(batch_id)
+            if resting is not None and not resting.is_over:
+                continue
+            try:
+                batches.run(self._house, batch_id, self._go_on)
+            except ServiceStops:
+                return
+            except Error as error:
+                self._troubles[batch_id] = Trouble(error, time.monotonic())
+                level = logging.ERROR if isinstance(error, RefusedError) else logging.WARNING
+                _logger.log(level, "batch %d rests: %s", batch_id, error.code)
+            else:
+                self._troubles.pop(batch_id, None)
+                _logger.info("batch %d is finished", batch_id)
+
+    def _go_on(self, _done: int) -> None:
+        if self._stopping.is_set():
+            raise ServiceStops
+
+    def _keep(self) -> None:
+        published = refresh_status_lists(self._house)
+        if published:
+            _logger.info("status lists %s were published", published)
+
+
+class _Loop:
+    """Does one thing again and again in a thread; whatever goes wrong in one round does not end it."""
+
+    def __init__(self, name: str, work: Callable[[], None], pause: float) -> None:
+        self._name = name
+        self._work = work
+        self._pause = pause
+        self._wanted = Event()
+        self._ending = Event()
+        self._thread = Thread(target=self._run, name=f"yinzheng-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wanted.set()
+
+    def stop(self) -> None:
+        self._ending.set()
+        self._wanted.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        # A future holds whatever its work raised, so a round is judged without a handler that catches everything.
+        with ThreadPoolExecutor(1, thread_name_prefix=f"yinzheng-{self._name}") as hands:
+            while not self._ending.is_set():
+                fault = hands.submit(self._work).exception()
+                if fault is not None:
+                    code = fault.code if isinstance(fault, Error) else type(fault).__name__
+                    _logger.error("%s failed and is tried again: %s", self._name, code)
+                self._wanted.wait(self._pause)
+                self._wanted.clear()
