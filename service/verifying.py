@@ -1,25 +1,41 @@
-"""Open a verifier: over this installation's register, or over nothing but a trust list."""
+"""Open a verifier: over this installation's register, or over nothing but a trust list; for once or for a service."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import Self
 
 from credential.dsse import open_envelope
-from credential.errors import InputError
+from credential.errors import Error, InputError, UnavailableError
+from credential.ports import CredentialSource, RegisteredCredential
 from credential.trust import PAYLOAD_TYPE, TrustList, open_trust_list
 from credential.trust_list import read_trust_list
 from press.template import Template
 from press.template_file import load_template
+from registry.log.reader import LogReader
+from registry.lookup import RegistrySource
+from registry.status.published import PublishedLists
 from service.folder import DataFolder
 from service.house import House, SystemClock
 from service.issuers import all_issuers
 from service.settings import Settings
 from service.trust import pinned_roots, remember_version, seen_version
 from templates import certificate_folder, certificate_names
-from verifier.sandbox import Sandbox
+from verifier.report import DocumentReport
+from verifier.sandbox import Look, Sandbox
 from verifier.steps import Supplied
+from verifier.verdict import Verdict
 from verifier.verify import Verifier
+
+#: Look-ups at once. Each holds two connections to the database, and more would not be answered sooner.
+SOURCES = 4
+#: Hostile documents read at once; each may take half a gigabyte and twenty seconds.
+READERS = 2
+#: How long one more waits for its turn before it is told to come back.
+TURN_SECONDS = 15.0
 
 
 class UnreadableFile(InputError):
@@ -34,12 +50,175 @@ class UnreadableFile(InputError):
         self.path = path
 
 
+class NoTurn(UnavailableError):
+    """So much is being verified that one more would only wait."""
+
+    code = "verifier-busy"
+
+    def __init__(self) -> None:
+        super().__init__("too much is being verified at this moment; try again in a minute", "核验请求过多,请稍后再试")
+
+
+class NoTrustList(UnavailableError):
+    """The installation's trust list cannot be believed, so nothing can be verified."""
+
+    code = "trust-list-unusable"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"the trust list cannot be used ({cause}); the operator runs: yinzheng doctor",
+            f"信任列表无法使用({cause}); 请由管理员运行 yinzheng doctor 检查",
+        )
+        self.cause = cause
+
+
 @contextmanager
 def open_verifier(house: House) -> Iterator[Verifier]:
     """Open a verifier that asks this installation's register, log and status lists; it signs and writes nothing."""
-    origins = {one.uscc: frozenset({one.settings.public_url}) for one in all_issuers(house)}
     with Sandbox() as reader:
-        yield Verifier(house.source, house.trust, reader, Supplied(templates=_templates(), origins=origins))
+        yield Verifier(house.source, house.trust, reader, Supplied(templates=_templates(), origins=_origins(house)))
+
+
+class VerifyingDesk:
+    """Verifies for as long as a service runs; a ``verifier.desk.Desk``, safe to share among threads.
+
+    Opens no signing key. A trust list that was replaced is read before the next
+    answer; one that cannot be believed ends in :class:`NoTrustList`, never in
+    an answer by the list before it, since that may name a key that was stolen.
+    """
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._sandbox = Sandbox()
+        self._reader = _ReadersInTurn(self._sandbox)
+        self._source = _SourcesInTurn(house)
+        self._templates = _templates()
+        self._lock = threading.Lock()
+        self._read_at: tuple[int, ...] | None = None
+        self._verifier: Verifier | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process that reads documents; it is started again when it is needed."""
+        self._sandbox.close()
+
+    def verify_file(self, document: bytes) -> Verdict:
+        """Verify a file, not trusted, of any kind and length."""
+        return self._current().verify_file(document, self._house.now())
+
+    def verify_qr(self, text: str) -> Verdict:
+        """Verify the text of a QR code as it was scanned, not trusted."""
+        return self._current().verify_qr(text, self._house.now())
+
+    def verify_code(self, code: str) -> Verdict:
+        """Verify a verification code as it was typed; case, hyphens and look-alikes do not count."""
+        return self._current().verify_code(code, self._house.now())
+
+    def verify_serial(self, serial: str, name: str) -> Verdict:
+        """Verify a serial with the holder's name; a wrong one of either gives one and the same answer."""
+        return self._current().verify_serial(serial, name, self._house.now())
+
+    def _current(self) -> Verifier:
+        """The verifier over the newest trust list.
+
+        Raises:
+            NoTrustList: it is missing, damaged, expired, older than one seen, or not signed by our roots.
+        """
+        with self._lock:
+            read_at = _written_at(self._house.folder.trust_list)
+            if self._verifier is None or read_at != self._read_at:
+                self._verifier = None
+                try:
+                    trust = self._house.trust
+                    supplied = Supplied(templates=self._templates, origins=_origins(self._house))
+                except UnavailableError:
+                    raise
+                except Error as error:
+                    raise NoTrustList(error.code) from error
+                self._verifier = Verifier(self._source, trust, self._reader, supplied)
+                self._read_at = read_at
+            return self._verifier
+
+
+class _SourcesInTurn:
+    """A few registries, each asked by one thread at a time: a log reader is for one thread."""
+
+    def __init__(self, house: House) -> None:
+        self._free: LifoQueue[RegistrySource] = LifoQueue()  # the last one used has the most in its cache
+        lists = PublishedLists(house.folder.status)
+        for _ in range(SOURCES):
+            log = LogReader(house.database, house.folder.log)
+            self._free.put(RegistrySource(house.database, house.vault, log, lists))
+
+    def by_digest(self, digest: bytes) -> RegisteredCredential | None:
+        """Find by SHA-256 of an exact stored PDF."""
+        with self._one() as source:
+            return source.by_digest(digest)
+
+    def by_code(self, code: str) -> RegisteredCredential | None:
+        """Find by verification code, 16 characters in canonical form."""
+        with self._one() as source:
+            return source.by_code(code)
+
+    def by_serial(self, serial: str) -> Sequence[RegisteredCredential]:
+        """Find all versions under a serial, newest first."""
+        with self._one() as source:
+            return source.by_serial(serial)
+
+    def checkpoint(self) -> str:
+        """The newest published checkpoint of the log."""
+        with self._one() as source:
+            return source.checkpoint()
+
+    def status_token(self, list_number: int) -> bytes:
+        """The newest published status list."""
+        with self._one() as source:
+            return source.status_token(list_number)
+
+    @contextmanager
+    def _one(self) -> Iterator[CredentialSource]:
+        try:
+            source = self._free.get(timeout=TURN_SECONDS)
+        except Empty as error:
+            raise NoTurn from error
+        try:
+            yield source
+        finally:
+            self._free.put(source)
+
+
+class _ReadersInTurn:
+    """A reader of hostile documents, a few at a time."""
+
+    def __init__(self, reader: Sandbox) -> None:
+        self._reader = reader
+        self._turns = threading.BoundedSemaphore(READERS)
+
+    def examine(
+        self, document: bytes, *, anchors: Sequence[bytes], crls: Sequence[bytes], now: datetime
+    ) -> DocumentReport:
+        """Say what a document's signatures say."""
+        with self._turn():
+            return self._reader.examine(document, anchors=anchors, crls=crls, now=now)
+
+    def look(self, document: bytes) -> Look:
+        """Say what its first page shows."""
+        with self._turn():
+            return self._reader.look(document)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=TURN_SECONDS):
+            raise NoTurn
+        try:
+            yield
+        finally:
+            self._turns.release()
 
 
 @contextmanager
@@ -101,6 +280,19 @@ def _list_number(path: Path) -> int:
     if not (path.stem.isascii() and path.stem.isdigit()):
         raise UnreadableFile(path, "a status list is named by its number, as 1.cwt")
     return int(path.stem)
+
+
+def _written_at(file: Path) -> tuple[int, ...] | None:
+    """What changes whenever a file is replaced; None while there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None  # reading it says what is wrong
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _origins(house: House) -> Mapping[str, frozenset[str]]:
+    return {one.uscc: frozenset({one.settings.public_url}) for one in all_issuers(house)}
 
 
 def _templates() -> Mapping[str, Template]:
