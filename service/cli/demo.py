@@ -20,6 +20,7 @@ from service.cli.language import say
 from service.cli.opening import settings_of
 from service.cli.screens import console, plain, progress_bar, table
 from service.cli.verifying import show_verdict
+from service.folder import DataFolder
 from service.house import House, create_house
 from service.issuers import NewIssuer, add_new_issuer, add_new_person, all_issuers, all_persons
 from service.passphrase import DEMO_MARK, is_demo
@@ -28,7 +29,6 @@ from templates import sample_folder
 from verifier.reasons import Word
 from verifier.verdict import Verdict
 
-PUBLIC_URL = "https://zs.example.gov.cn"
 TEMPLATE = "professional-title"
 
 ISSUER = NewIssuer(
@@ -126,7 +126,9 @@ def _open(context: typer.Context) -> House:
             raise NotADemo(settings.data)
         settings.data.mkdir(parents=True, exist_ok=True)
         (settings.data / DEMO_MARK).write_text("made by `yinzheng demo`; may be deleted as a whole\n", encoding="utf-8")
-    house = create_house(settings, public_url=PUBLIC_URL)
+    # The addresses in its QR codes are those of `yinzheng serve` on this machine.
+    is_new = not DataFolder(settings.data).exists()
+    house = create_house(settings, public_url=f"http://127.0.0.1:{settings.port}" if is_new else None)
     if not all_issuers(house):
         add_new_issuer(house, ISSUER)
     present = {one.id for one in all_persons(house)}
@@ -188,9 +190,11 @@ def _show_end(house: House, view: BatchView, refused: int, verified: Tally, revo
     shown.add_row(say("信任列表", "trust list"), plain(str(house.folder.trust_list)))
     console.print()
     console.print(shown)
-    command = f"{_program()} --data {house.folder.root} verify {revoked.file}"
+    ours = f"{_program()} --data {house.folder.root}"
     console.print(say("接着可试(退出码 1 = 无效):", "now try (exit code 1 = not valid):"))
-    console.print(plain(command), soft_wrap=True)
+    console.print(plain(f"{ours} verify {revoked.file}"), soft_wrap=True)
+    console.print(say("启动网页服务, 在浏览器查看:", "start the service, and look in a browser:"))
+    console.print(plain(f"{ours} serve"), soft_wrap=True)
 
 
 def _program() -> str:
