@@ -26,7 +26,7 @@ class AddressTaken(ConfigError):
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(
-            f"cannot listen on {host}:{port} ({reason}); choose another with --host and --port, or end the program there",
+            f"cannot listen on {host}:{port} ({reason}); choose another with --host and --port, or end what is there",
             f"无法监听 {host}:{port}({reason}); 请用 --host、--port 另选地址, 或先结束占用它的程序",
         )
         self.host = host
