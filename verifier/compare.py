@@ -150,6 +150,8 @@ def summarise(
         expires_on="" if claims.expires_on is None else claims.expires_on.isoformat(),
         state=None if registered is None else registered.state,
         superseded_by="" if registered is None else registered.superseded_by or "",
+        kind=claims.kind,
+        has_photo=claims.photo_digest is not None and not is_masked,
     )
 
 

@@ -82,6 +82,8 @@ class PublicSummary:
         expires_on: ISO date, or empty.
         state: of the register, or None when it was not asked.
         superseded_by: serial of the newer one, or empty.
+        kind: of credential, which names its fields; empty when only the QR code's own words are known.
+        has_photo: a portrait stands on the certificate; never told by serial and name.
     """
 
     issuer: str
@@ -94,6 +96,8 @@ class PublicSummary:
     expires_on: str
     state: State | None
     superseded_by: str = ""
+    kind: str = ""
+    has_photo: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Give the summary as plain JSON values."""
@@ -112,6 +116,7 @@ class PublicSummary:
             "expires_on": self.expires_on,
             "state": state,
             "superseded_by": self.superseded_by,
+            "kind": self.kind,
         }
 
 
