@@ -1,0 +1,142 @@
+"""The runner issues what was approved, rests when it must, and goes on by itself."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from registry.status.token_list import TTL
+from service import batches
+from service import runner as runner_module
+from service.batches import BatchView
+from service.house import House, open_house
+from service.runner import Runner
+from service.settings import Settings
+from tests.service.at_hand import PASSPHRASE, person_row, write_sheet
+
+PATIENCE = 60.0  # seconds until a busy machine has issued a few certificates
+
+
+@pytest.fixture
+def house(data: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setenv("YINZHENG_PASSPHRASE", PASSPHRASE)
+    return open_house(Settings(data=data))
+
+
+@pytest.fixture
+def runner(house: House) -> Iterator[Runner]:
+    made = Runner(house)
+    yield made
+    made.stop()
+
+
+def submitted(house: House, folder: Path, first: int = 0, rows: int = 3) -> BatchView:
+    sheet = write_sheet(folder / f"sheet-{first}.csv", [person_row(first + number) for number in range(rows)])
+    report = batches.check(house, sheet, photos=None, issuer="nb", template="professional-title")
+    return batches.submit(house, report, issuer="nb", template="professional-title", maker="wang")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.05)
+
+
+def test_an_approved_batch_is_issued_once_the_runner_is_woken(house: House, runner: Runner, tmp_path: Path) -> None:
+    runner.start()
+    batch = submitted(house, tmp_path)
+    batches.approve(house, batch.id, checker="li")
+    runner.wake(batch.id)
+    until(lambda: batches.view(house, batch.id).is_finished)
+
+    assert batches.view(house, batch.id).issued == 3
+    assert runner.trouble(batch.id) is None
+
+
+def test_a_batch_that_waits_for_its_approval_is_not_touched(house: House, runner: Runner, tmp_path: Path) -> None:
+    waiting, approved = submitted(house, tmp_path), submitted(house, tmp_path, first=10)
+    batches.approve(house, approved.id, checker="li")
+    runner.start()
+    until(lambda: batches.view(house, approved.id).is_finished)
+
+    assert batches.view(house, waiting.id).issued == 0
+    assert batches.view(house, waiting.id).state == "submitted"
+
+
+def test_what_a_stopped_service_left_goes_on_at_the_next_start(house: House, tmp_path: Path) -> None:
+    batch = submitted(house, tmp_path)
+    batches.approve(house, batch.id, checker="li")
+    first = Runner(house)
+    first.stop()  # before it did anything
+    assert batches.view(house, batch.id).issued == 0
+
+    second = Runner(house)
+    second.start()
+    until(lambda: batches.view(house, batch.id).is_finished)
+    second.stop()
+
+    assert batches.view(house, batch.id).issued == 3
+
+
+def test_a_batch_that_a_rule_refuses_rests_and_says_why_and_others_go_on(
+    house: House, runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, other = submitted(house, tmp_path), submitted(house, tmp_path, first=10)
+    for batch in (refused, other):
+        batches.approve(house, batch.id, checker="li")
+    run = batches.run
+    tried: list[int] = []
+
+    def fail_once(house: House, batch_id: int, on_progress: Callable[[int], None]) -> BatchView:
+        tried.append(batch_id)
+        if batch_id == refused.id and tried.count(batch_id) == 1:
+            raise batches.NothingToIssue("sheet.csv")  # any refusal
+        return run(house, batch_id, on_progress)
+
+    monkeypatch.setattr(batches, "run", fail_once)
+    runner.start()
+    until(lambda: batches.view(house, other.id).is_finished)
+
+    trouble = runner.trouble(refused.id)
+    assert trouble is not None
+    assert trouble.code == "nothing-to-issue"
+    runner.wake()  # without its number it rests on
+    time.sleep(0.2)
+    assert tried.count(refused.id) == 1
+
+    runner.wake(refused.id)
+    until(lambda: batches.view(house, refused.id).is_finished)
+    assert runner.trouble(refused.id) is None
+
+
+def test_a_fault_in_one_round_does_not_end_the_rounds(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rounds: list[int] = []
+
+    def fail(_house: House) -> list[int]:
+        rounds.append(1)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(runner_module, "refresh_status_lists", fail)
+    monkeypatch.setattr(runner_module, "KEEPING_PAUSE", 0.01)
+    quick = Runner(house)
+    quick.start()
+    until(lambda: len(rounds) > 2)
+    quick.stop()
+
+    assert "keeping failed and is tried again: ZeroDivisionError" in caplog.text
+
+
+def test_status_lists_are_published_anew_past_their_ttl(issued_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YINZHENG_PASSPHRASE", PASSPHRASE)
+    house = open_house(Settings(data=issued_data))
+    token = house.status_lists.token(1)
+    later = house.now() + TTL
+    monkeypatch.setattr(House, "now", lambda _self: later)
+    runner = Runner(house)
+    runner.start()
+    until(lambda: house.status_lists.token(1) != token)
+    runner.stop()
