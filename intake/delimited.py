@@ -60,6 +60,15 @@ def read_delimited(file: str, content: bytes, score_row: Callable[[list[Cell]], 
     return DelimitedText(Table("", _split(file, text, delimiter)), encoding, delimiter)
 
 
+def reread_delimited(file: str, content: bytes, delimiter: str) -> Table:
+    """Split a text file that :func:`read_delimited` has read, by the delimiter it found.
+
+    Raises:
+        TooManyRows, BadEncoding, BadTable: the file is another one by now.
+    """
+    return Table("", _split(file, decode(file, content)[0], delimiter))
+
+
 def decode(file: str, content: bytes) -> tuple[str, str]:
     """Decode strictly and say which encoding it was.
 

@@ -252,3 +252,39 @@ class BadPhotoArchive(InputError):
             f"the photo archive {file} is refused: {reason}; pack the photos again as a plain zip",
             f"照片压缩包 {file} 被拒绝: {reason_zh}, 请重新打包为普通 zip",
         )
+
+
+class FileExists(InputError):
+    """The file to be written is there already; nothing of a person's is overwritten."""
+
+    code = "file-exists"
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"{file} exists already and is not overwritten; choose another name",
+            f"文件 {file} 已存在, 不会被覆盖, 请换一个文件名",
+        )
+
+
+class UnwritableFile(InputError):
+    """The operating system does not let us write the file."""
+
+    code = "unwritable-file"
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(
+            f"{file} cannot be written ({reason}); check the folder and its permissions",
+            f"无法写入文件 {file}({reason}), 请检查目录和权限",
+        )
+
+
+class NotXlsxName(InputError):
+    """A workbook under another ending would not open by a double click."""
+
+    code = "not-xlsx-name"
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"{file} is to be a workbook, so its name must end in .xlsx; rename it",
+            f"结果是 Excel 工作簿, 文件名 {file} 必须以 .xlsx 结尾, 请改名",
+        )

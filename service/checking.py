@@ -30,6 +30,8 @@ class CheckReport:
         row_count: data rows.
         records: those that may be issued.
         problems: by row.
+        header_row: number of the header row in the sheet.
+        delimiter: of a text file; empty for a workbook.
     """
 
     file: str
@@ -38,6 +40,8 @@ class CheckReport:
     row_count: int
     records: tuple[Record, ...]
     problems: tuple[Problem, ...]
+    header_row: int = 0
+    delimiter: str = ""
 
 
 def font_library(settings: Settings) -> FontLibrary:
@@ -85,6 +89,8 @@ def check_rows(file: Path, template: Template, press: Press, *, photos: Path | N
         row_count=result.row_count,
         records=tuple(record for record in result.records if record.row not in refused),
         problems=tuple(sorted((*result.problems, *layout), key=lambda one: (one.row == 0, one.row))),
+        header_row=result.header_row,
+        delimiter=result.delimiter,
     )
 
 

@@ -1,0 +1,104 @@
+"""Give a clerk her own file back with every problem where it stands.
+
+A workbook of up to 5,000 rows comes back as a copy of itself: bad cells coloured,
+each with a comment, and a column 【校验结果】 with one sentence a row. A larger one,
+a text file, and a workbook that cannot be copied faithfully come back as a list of
+problems in a new workbook. Nothing active survives in either.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from credential.model import Record
+from credential.problem import Problem
+from intake.annotated import AnnotatedCopy, Note
+from intake.delimited import reread_delimited
+from intake.error_list import write_error_list
+from intake.errors import FileExists, NotXlsxName, UnwritableFile
+from intake.workbook import Table, Workbook
+
+#: Rows up to which a copy is made; openpyxl needs about 50 times the size of the XML in memory.
+MAX_COPIED_ROWS = 5_000
+
+
+class Checked(Protocol):
+    """What a check found: an ``IntakeResult``, or one with layout problems as well."""
+
+    @property
+    def sheet(self) -> str:
+        """Name of the sheet; empty for a text file."""
+
+    @property
+    def header_row(self) -> int:
+        """Number of the header row."""
+
+    @property
+    def row_count(self) -> int:
+        """Data rows."""
+
+    @property
+    def delimiter(self) -> str:
+        """Of a text file."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """Rows that may be issued."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """By row, of every kind."""
+
+
+def annotate(source: Path, checked: Checked, *, to: Path) -> AnnotatedCopy:
+    """Write the annotated copy of a file, or the list of its problems.
+
+    Args:
+        source: the file as it was checked; not trusted, and never written to.
+        checked: what the check found in it.
+        to: must end in ``.xlsx`` and not exist; made readable for this user only.
+
+    Returns:
+        Which of the two it is, and what a reader has to know.
+
+    Raises:
+        InputError: ``to`` cannot be written, or the source is no longer what was checked.
+    """
+    if to.suffix.lower() != ".xlsx":
+        raise NotXlsxName(to.name)
+    content, made = _make(source, checked)
+    _write_new(to, content)
+    return made
+
+
+def _make(source: Path, checked: Checked) -> tuple[bytes, AnnotatedCopy]:
+    if not checked.sheet:
+        table = reread_delimited(source.name, source.read_bytes(), checked.delimiter)
+        return write_error_list(table, checked.problems, (_TEXT_FILE,))
+    return write_error_list(_table(source, checked), checked.problems, ())
+
+
+def _table(source: Path, checked: Checked) -> Table:
+    return Workbook(source).table(checked.sheet)
+
+
+def _write_new(to: Path, content: bytes) -> None:
+    try:
+        opened = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as fault:
+        raise FileExists(to.name) from fault
+    except (OSError, ValueError) as fault:
+        raise UnwritableFile(to.name, getattr(fault, "strerror", None) or str(fault)) from fault
+    try:
+        with os.fdopen(opened, "wb") as file:
+            file.write(content)
+    except OSError as fault:
+        to.unlink(missing_ok=True)
+        raise UnwritableFile(to.name, fault.strerror or str(fault)) from fault
+
+
+_TEXT_FILE = Note(
+    "文本文件没有格式和批注, 故以问题清单代替标注副本",
+    "a text file has no colours and comments, so this is a list of its problems",
+)
