@@ -1,0 +1,1 @@
+"""The issuing API: batches, single certificates, changes, search; for callers with a token."""

@@ -1,0 +1,71 @@
+"""The one table from error code to HTTP status; a test fails when an error of the project is not in it."""
+
+from collections.abc import Mapping
+
+from credential.errors import ConfigError, Error, InputError, RefusedError, UnavailableError
+
+FAMILIES: Mapping[type[Error], int] = {InputError: 422, RefusedError: 409, UnavailableError: 503, ConfigError: 500}
+"""What a family is answered with where the table below says nothing else."""
+
+_CODES: Mapping[int, str] = {
+    # The request itself cannot be read.
+    400: "bad-idempotency-key bad-request",
+    401: "not-signed-in bad-token",
+    # The rule is about who asks: another person, or another token, may.
+    403: "missing-scope same-person demo-folder",
+    # What the request is about is not there, or belongs to another issuer.
+    404: (
+        "not-found unknown-batch unknown-chunk unknown-issuer unknown-person unknown-serial unknown-template "
+        "unknown-token"
+    ),
+    405: "method-not-allowed",
+    # A rule says no; the sentence says what has to change first.
+    409: (
+        "refused already-exists already-revoked answer-shown-once bad-signature batch-state binding-changed "
+        "change-not-allowed data-folder-in-use digest-differs key-file-exists not-a-demo-folder not-approved "
+        "not-logged not-printed nothing-to-issue public-url-fixed record-erased request-runs serials-exhausted "
+        "status-is-final trust-list-expired trust-list-not-signed trust-list-older"
+    ),
+    413: "file-too-large",
+    # The request can be read, and a value in it is bad.
+    422: (
+        "bad-input invalid-request bad-blob-name bad-cbor bad-chain bad-checkpoint bad-claims bad-cose-message "
+        "bad-date bad-day bad-decision bad-division bad-encoding bad-envelope bad-id bad-id-number bad-identifier "
+        "bad-key-name bad-leaf bad-log-proof bad-name bad-note bad-photo bad-photo-archive bad-proof "
+        "bad-public-address bad-public-key bad-qr-text bad-serial bad-status-token bad-symbol-text bad-table "
+        "bad-token-request bad-trust-list bad-uscc bad-verification-code duplicate-heading effective-before-issue "
+        "effective-in-future empty-file encrypted-workbook id-number-15-digits id-number-birth-date "
+        "id-number-characters id-number-check-digit id-number-length incomplete-ban key-used-otherwise "
+        "macro-workbook missing-columns missing-file missing-glyph mixed-up-certificate name-character "
+        "name-lost-character name-missing name-mixes-latin name-needed name-too-long no-header-row no-rows "
+        "no-template not-a-workbook nothing-to-verify old-workbook overflow photo-damaged qr-text-too-long "
+        "record-refused several-issuers several-sheets status-expired too-many-rows trial-default trust-needed "
+        "unknown-field unknown-qr-format unknown-sample unknown-shape unknown-sheet unreadable-file "
+        "unreadable-verifying-file unsafe-workbook wrong-extension"
+    ),
+    429: "too-many-requests",
+    # The installation is at fault; people are told the code only, the log has the place.
+    500: (
+        "error fault address-taken bad-certificate-chain bad-configuration bad-issuer-settings bad-key-file "
+        "bad-master-key bad-pinned-roots bad-public-url bad-schema bad-serial-pattern bad-setting bad-template "
+        "database-not-migrated database-too-new different-qr-symbol key-store-locked log-forked log-rolled-back "
+        "missing-bundle missing-font missing-key missing-passphrase no-data-folder private-file-open-to-others "
+        "qr-too-small status-slots-damaged status-tampered unknown-qr-symbol unknown-setting "
+        "unreadable-private-file unsupported-qr-symbol unusable-pdf-key wrong-font-digest wrong-note-key "
+        "wrong-passphrase wrong-signing-key wrong-status-key"
+    ),
+    503: (
+        "unavailable blobs-unavailable database-unavailable file-trouble foreign-document history-broken "
+        "history-tampered log-damaged missing-blob no-checkpoint pack-damaged sandbox-unavailable "
+        "sealed-data-damaged service-stops trust-list-unusable unknown-status-list verifier-busy worker-died wrong-pack"
+    ),
+}
+
+STATUS: Mapping[str, int] = {code: status for status, codes in _CODES.items() for code in codes.split()}
+"""HTTP status by error code."""
+
+
+def status_of(error: Error) -> int:
+    """The HTTP status that an error is answered with."""
+    family = next((status for kind, status in FAMILIES.items() if isinstance(error, kind)), 500)
+    return STATUS.get(error.code, family)
