@@ -107,6 +107,14 @@ class RegisteredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Names another credential of a chain: what took the place of what."""
+
+    serial: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class RegisteredCredential:
     """Everything the registry can say about one credential, for the verifier to check.
 
@@ -117,8 +125,8 @@ class RegisteredCredential:
         claims: the COSE_Sign1 message over the full claims.
         state: now.
         changes: oldest first; empty for a credential nothing has happened to.
-        superseded_by: serial of the credential that replaced it, or None.
-        supersedes: serial of the one it replaces, or None.
+        superseded_by: the credential that took its place, or None.
+        supersedes: the one whose place it takes, or None.
         files: the original first.
         issue_proof: C2SP tlog-proof of the issue leaf, text; empty when not yet logged.
         status_list: number of the status list.
@@ -129,8 +137,8 @@ class RegisteredCredential:
     claims: bytes
     state: State
     changes: tuple[Change, ...]
-    superseded_by: str | None
-    supersedes: str | None
+    superseded_by: Link | None
+    supersedes: Link | None
     files: tuple[RegisteredFile, ...]
     issue_proof: str
     status_list: int

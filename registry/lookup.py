@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from credential.errors import RefusedError
 from credential.model import State
-from credential.ports import Blobs, Change, RegisteredCredential, RegisteredFile
+from credential.ports import Blobs, Change, Link, RegisteredCredential, RegisteredFile
 from registry.columns import table_of
 from registry.credentials import UnknownSerial, open_record_key, open_sealed
 from registry.database import Database
@@ -41,7 +41,8 @@ _OF_FILE = select_columns(_FILE.c.credential_id).where(_FILE.c.digest == bindpar
 _BY_DIGEST = _FOUND.where(_CREDENTIAL.c.id.in_(_OF_FILE))
 _BY_CODE = _FOUND.where(_CREDENTIAL.c.code_index == bindparam("wanted"))
 _BY_SERIAL = _FOUND.where(_CREDENTIAL.c.serial == bindparam("wanted"))
-_SERIAL = select_columns(_CREDENTIAL.c.serial).where(_CREDENTIAL.c.id == bindparam("wanted"))
+_LINK = select_columns(_CREDENTIAL.c.serial, _CREDENTIAL.c.version).where(_CREDENTIAL.c.id == bindparam("wanted"))
+_IS_PRINTED = select_columns(_FILE.c.id).where(_FILE.c.credential_id == _CREDENTIAL.c.id).exists()
 _FILES = (
     select_columns(_FILE.c.digest, _FILE.c.length, _FILE.c.seal_leaf)
     .where(_FILE.c.credential_id == bindparam("wanted"))
@@ -141,8 +142,8 @@ class RegistrySource:
             claims=claims,
             state=State(row.state),
             changes=_changes(session, row, key),
-            superseded_by=_serial(session, row.superseded_by_id),
-            supersedes=_serial(session, row.supersedes_id),
+            superseded_by=_link(session, row.superseded_by_id),
+            supersedes=_link(session, row.supersedes_id),
             files=tuple(
                 RegisteredFile(one.digest, one.length, proof) for one, proof in zip(files, seal_proofs, strict=True)
             ),
@@ -176,7 +177,7 @@ class DocumentStore:
         Args:
             serial: of the credential.
             issuer_id: needed where several issuers use the serial.
-            version: the newest when None.
+            version: the newest that is printed when None.
 
         Raises:
             UnknownSerial: there is no such credential, or several issuers have one.
@@ -215,7 +216,7 @@ class DocumentStore:
                 & (col(RecordKeyRow.row_number) == CredentialRow.row_number),
             )
             .where(CredentialRow.serial == serial)
-            .order_by(col(CredentialRow.version).desc())
+            .order_by(_IS_PRINTED.desc(), col(CredentialRow.version).desc())
         )
         if issuer_id is not None:
             query = query.where(CredentialRow.issuer_id == issuer_id)
@@ -247,8 +248,8 @@ def _changes(session: Session, row: Row[Any], key: RecordKey) -> tuple[Change, .
     return tuple(changes)
 
 
-def _serial(session: Session, credential_id: int | None) -> str | None:
+def _link(session: Session, credential_id: int | None) -> Link | None:
     if credential_id is None:
         return None
-    serial: str = _rows(session, _SERIAL, credential_id)[0].serial
-    return serial
+    row = _rows(session, _LINK, credential_id)[0]
+    return Link(row.serial, row.version)

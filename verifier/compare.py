@@ -149,7 +149,8 @@ def summarise(
         issued_on=str(claims.issued_on),
         expires_on="" if claims.expires_on is None else claims.expires_on.isoformat(),
         state=None if registered is None else registered.state,
-        superseded_by="" if registered is None else registered.superseded_by or "",
+        superseded_by=None if registered is None else registered.superseded_by,
+        supersedes=None if registered is None else registered.supersedes,
         kind=claims.kind,
         has_photo=claims.photo_digest is not None and not is_masked,
     )

@@ -5,13 +5,13 @@ verdicts. Why a verdict is what it is stands in one table, verifier/reasons.py.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from credential.model import STATE_NAMES, State
-from credential.ports import Change
+from credential.ports import Change, Link
 from verifier.reasons import REASONS, Indication, Reason, Step, Word
 from verifier.report import Integrity
 
@@ -81,7 +81,8 @@ class PublicSummary:
         issued_on: as printed, or empty.
         expires_on: ISO date, or empty.
         state: of the register, or None when it was not asked.
-        superseded_by: serial of the newer one, or empty.
+        superseded_by: the one that took its place, or None.
+        supersedes: the one whose place it took, or None.
         kind: of credential, which names its fields; empty when only the QR code's own words are known.
         has_photo: a portrait stands on the certificate; never told by serial and name.
     """
@@ -95,7 +96,8 @@ class PublicSummary:
     issued_on: str
     expires_on: str
     state: State | None
-    superseded_by: str = ""
+    superseded_by: Link | None = None
+    supersedes: Link | None = None
     kind: str = ""
     has_photo: bool = False
 
@@ -115,7 +117,8 @@ class PublicSummary:
             "issued_on": self.issued_on,
             "expires_on": self.expires_on,
             "state": state,
-            "superseded_by": self.superseded_by,
+            "superseded_by": None if self.superseded_by is None else asdict(self.superseded_by),
+            "supersedes": None if self.supersedes is None else asdict(self.supersedes),
             "kind": self.kind,
         }
 

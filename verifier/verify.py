@@ -369,7 +369,9 @@ class Verifier:
         ]
         if not matching:
             raise CheckFailed("no-such-credential")
-        found = self._steps.registered_claims(inquiry, matching[0])
+        # A correction that is still being printed takes nobody's place yet.
+        newest = next((registered for registered in matching if registered.issued), matching[0])
+        found = self._steps.registered_claims(inquiry, newest)
         self._by_register(inquiry, found, found.claims.verification_code)
 
     def _is_named(self, registered: RegisteredCredential, serial: str, wanted: bytes) -> bool:

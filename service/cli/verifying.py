@@ -12,6 +12,7 @@ import typer
 
 from credential.errors import Error, InputError
 from credential.model import STATE_NAMES
+from credential.ports import Link
 from issuer.office import BEIJING
 from service import house as houses
 from service.cli import EXIT_UNKNOWN, complain
@@ -223,8 +224,10 @@ def show_verdict(label: str, verdict: Verdict) -> None:
             say("发证机构", "issuer"): about.issuer_name or about.issuer,
             say("发证日期", "issued on"): about.issued_on,
         }
-        if about.superseded_by:
-            rows[say("替换为", "superseded by")] = about.superseded_by
+        if about.superseded_by is not None:
+            rows[say("已被取代, 新证书", "superseded by")] = link_text(about.superseded_by)
+        if about.supersedes is not None:
+            rows[say("取代的原证书", "supersedes")] = link_text(about.supersedes)
     for change in verdict.changes:
         rows[f"{change.effective_on}"] = f"{say(*STATE_NAMES[change.state])}  {change.decision}"
     if verdict.status_at is not None:
@@ -239,6 +242,15 @@ def show_verdict(label: str, verdict: Verdict) -> None:
         console.print(
             say("处理办法: 由发证方执行 yinzheng status refresh", "cure: the issuing side runs yinzheng status refresh")
         )
+
+
+def link_text(link: Link) -> str:
+    """Name another certificate of a chain; its version only where there is more than one."""
+    return (
+        link.serial
+        if link.version == 1
+        else say(f"{link.serial}(第 {link.version} 版)", f"{link.serial} v{link.version}")
+    )
 
 
 def worst_exit(codes: list[int]) -> int:

@@ -11,7 +11,7 @@ from credential.claims import decode_claims
 from credential.cose import open_message
 from credential.errors import UnavailableError
 from credential.model import Claims, State
-from credential.ports import RegisteredCredential
+from credential.ports import Link, RegisteredCredential
 from credential.qr import parse_qr_text
 from issuer.batch import approve, submit
 from issuer.issue import issue_chunk, reserve_chunk
@@ -148,4 +148,4 @@ def test_superseding_credentials_are_named_by_their_serials(house: House) -> Non
     with house.database.transaction() as session:
         session.execute(text("UPDATE credential SET superseded_by_id = 2 WHERE id = 1"))
     (registered,) = house.source.by_serial(first)
-    assert registered.superseded_by == second
+    assert registered.superseded_by == Link(second, 1)

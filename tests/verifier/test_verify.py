@@ -10,6 +10,7 @@ import pytest
 from credential.claims import encode_claims
 from credential.cose import sign_message
 from credential.model import State, StatusValue
+from credential.ports import Link
 from credential.trust import Role
 from press.press import Press
 from tests.fakes_issuer import MemorySigner
@@ -80,7 +81,7 @@ def test_an_exact_original_is_not_even_parsed(world: World) -> None:
 
 # ---- every state by every way -----------------------------------------------------------------------------------
 
-SUCCESSOR = "33020020270512345678"
+SUCCESSOR = Link("33020020270512345678", 1)
 
 
 def unrevoke(world: World, state: State) -> None:
