@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli import changing, demo, issuing, keeping, serving, setup, templating, verifying
+from service.cli import access, changing, demo, issuing, keeping, serving, setup, templating, verifying
 from service.cli.language import say
 from service.settings import Settings, read_settings
 
@@ -50,5 +50,5 @@ def remember_settings(
     )
 
 
-for group in (demo, setup, issuing, verifying, changing, serving, templating, keeping):
+for group in (demo, setup, access, issuing, verifying, changing, serving, templating, keeping):
     group.add_to(app)
