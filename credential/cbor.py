@@ -92,15 +92,17 @@ def _read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     if at >= len(data):
         raise BadCbor("it is cut off", "数据不完整", at)
     start = at
-    major, argument, at = data[at] >> 5, data[at] & 31, at + 1
+    head = data[at]
+    major, argument, at = head >> 5, head & 31, at + 1
     if argument >= 24:
         argument, at = _read_argument(data, start, argument)
-    if major in {2, 3}:
-        chunk = data[at : at + argument]
+    if major == 2 or major == 3:  # noqa: PLR1714 - most values are strings, and a set costs as much as the rest
+        end = at + argument
+        chunk = data[at:end]
         if len(chunk) != argument:
             raise BadCbor("a string is cut off", "字符串不完整", at)
-        return (chunk if major == 2 else _text(chunk, at)), at + argument
-    if major in {0, 1}:
+        return (chunk if major == 2 else _text(chunk, at)), end
+    if major < 2:
         return (argument if major == 0 else -1 - argument), at
     if major == 5:
         return _read_map(data, at, _count(data, at, argument), depth)

@@ -6,6 +6,7 @@ keeps its tree in tiles can look the same ranges up there.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from credential.errors import InputError
@@ -21,6 +22,23 @@ class BadProof(InputError):
 
     def __init__(self, why_en: str, why_zh: str) -> None:
         super().__init__(f"the proof of the log does not hold: {why_en}", f"日志证明不成立: {why_zh}")
+
+
+@dataclass(frozen=True, slots=True)
+class LogProof:
+    """A proof of inclusion, taken apart; nothing of it is verified.
+
+    Attributes:
+        index: position of the leaf, from 0.
+        hashes: from the leaf's sibling up to the root's child.
+        checkpoint: the signed note, verbatim.
+        extra: opaque bytes that nobody vouches for.
+    """
+
+    index: int
+    hashes: tuple[bytes, ...]
+    checkpoint: str
+    extra: bytes = b""
 
 
 class Range(NamedTuple):
@@ -177,11 +195,14 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     """
     if not 0 <= index < size:
         raise BadProof(f"a tree of {size} leaves has no leaf {index}", f"规模为 {size} 的日志没有第 {index} 条")
-    ranges = inclusion_ranges(index, size)
-    _check_hashes(proof, len(ranges))
+    # Below the level where the paths of this leaf and of the last one part, siblings stand on either side;
+    # from there on only on the left, one for each bit of the index that is set.
+    inner = (index ^ (size - 1)).bit_length()
+    _check_hashes(proof, inner + (index >> inner).bit_count())
     node = leaf
-    for sibling, other in zip(ranges, proof, strict=True):
-        node = node_hash(other, node) if sibling.start < index else node_hash(node, other)
+    for level, other in enumerate(proof):
+        pair = other + node if level >= inner or index >> level & 1 else node + other
+        node = hashlib.sha256(b"\x01" + pair).digest()
     if node != root:
         raise BadProof("it leads to another root", "推导出的根哈希不一致")
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from credential.errors import ConfigError, InputError
-from credential.merkle import BadProof, leaf_hash, verify_inclusion
+from credential.merkle import BadProof, LogProof, leaf_hash, verify_inclusion
 from credential.ports import Algorithm, Signer
 
 MAX_NOTE_BYTES = 100_000  # room for 16 post-quantum signatures of 5 kB, which verifiers must accept
@@ -114,23 +114,6 @@ class Checkpoint:
     size: int
     root: bytes
     extensions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LogProof:
-    """A proof of inclusion, taken apart; nothing of it is verified.
-
-    Attributes:
-        index: position of the leaf, from 0.
-        hashes: from the leaf's sibling up to the root's child.
-        checkpoint: the signed note, verbatim.
-        extra: opaque bytes that nobody vouches for.
-    """
-
-    index: int
-    hashes: tuple[bytes, ...]
-    checkpoint: str
-    extra: bytes = b""
 
 
 # ---- notes ----------------------------------------------------------------------------------------------------
@@ -297,11 +280,11 @@ def parse_proof(text: str) -> LogProof:
     return LogProof(int(index), proper, checkpoint, extra)
 
 
-def verify_proof(text: str, leaf: bytes, public_key: bytes, origin: str) -> Checkpoint:
+def verify_proof(proof: str | LogProof, leaf: bytes, public_key: bytes, origin: str) -> Checkpoint:
     """Check that a leaf is in the log, and return the checkpoint that says so.
 
     Args:
-        text: the proof; not trusted.
+        proof: as text or taken apart; not trusted.
         leaf: computed by the caller from what it wants proven (credential/leaves.py).
         public_key: the log's, SPKI DER.
         origin: the log's.
@@ -311,7 +294,8 @@ def verify_proof(text: str, leaf: bytes, public_key: bytes, origin: str) -> Chec
         BadNote: its checkpoint is not signed by the log's key.
         BadCheckpoint: its checkpoint is of another log.
     """
-    proof = parse_proof(text)
+    if isinstance(proof, str):
+        proof = parse_proof(proof)
     checkpoint = open_checkpoint(proof.checkpoint, public_key, origin)
     try:
         verify_inclusion(leaf_hash(leaf), proof.index, checkpoint.size, proof.hashes, checkpoint.root)

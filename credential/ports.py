@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from credential.merkle import LogProof
 from credential.model import State
 
 
@@ -103,7 +104,7 @@ class RegisteredFile:
 
     digest: bytes  # SHA-256 of the whole PDF
     length: int  # bytes
-    seal_proof: str  # C2SP tlog-proof of the seal leaf, text; empty when not yet logged
+    seal_proof: LogProof | str  # of the seal leaf; a C2SP tlog-proof as text, or taken apart; empty when not yet logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class RegisteredCredential:
         superseded_by: the credential that took its place, or None.
         supersedes: the one whose place it takes, or None.
         files: the original first.
-        issue_proof: C2SP tlog-proof of the issue leaf, text; empty when not yet logged.
+        issue_proof: C2SP tlog-proof of the issue leaf, as text or taken apart; empty when not yet logged.
         status_list: number of the status list.
         status_index: slot in it.
         issued: False while the batch is still being printed.
@@ -140,7 +141,7 @@ class RegisteredCredential:
     superseded_by: Link | None
     supersedes: Link | None
     files: tuple[RegisteredFile, ...]
-    issue_proof: str
+    issue_proof: LogProof | str
     status_list: int
     status_index: int
     issued: bool
