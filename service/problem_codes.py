@@ -12,13 +12,16 @@ _CODES: Mapping[int, str] = {
     400: "bad-idempotency-key bad-request",
     401: "not-signed-in bad-token",
     # The rule is about who asks: another person, or another token, may.
-    403: "missing-scope same-person demo-folder",
+    403: "missing-scope same-person demo-folder claim-code-refused not-handed-out photo-not-shown",
     # What the request is about is not there, or belongs to another issuer.
     404: (
-        "not-found unknown-batch unknown-chunk unknown-issuer unknown-person unknown-serial unknown-template "
+        "not-found not-published unknown-download "
+        "unknown-batch unknown-chunk unknown-issuer unknown-person unknown-serial unknown-template "
         "unknown-token"
     ),
     405: "method-not-allowed",
+    406: "not-acceptable",
+    408: "body-too-slow",
     # A rule says no; the sentence says what has to change first.
     409: (
         "refused already-exists already-revoked answer-shown-once bad-signature batch-state binding-changed "
@@ -26,10 +29,12 @@ _CODES: Mapping[int, str] = {
         "not-logged not-printed nothing-to-issue public-url-fixed record-erased request-runs serials-exhausted "
         "status-is-final trust-list-expired trust-list-not-signed trust-list-older"
     ),
-    413: "file-too-large",
+    413: "file-too-large document-too-large body-too-large",
+    415: "unsupported-media-type",
     # The request can be read, and a value in it is bad.
     422: (
-        "bad-input invalid-request bad-blob-name bad-cbor bad-chain bad-checkpoint bad-claims bad-cose-message "
+        "bad-input invalid-request bad-claim-code bad-verify-request nothing-to-hand-over "
+        "bad-blob-name bad-cbor bad-chain bad-checkpoint bad-claims bad-cose-message "
         "bad-date bad-day bad-decision bad-division bad-encoding bad-envelope bad-id bad-id-number bad-identifier "
         "bad-key-name bad-leaf bad-log-proof bad-name bad-note bad-photo bad-photo-archive bad-proof "
         "bad-public-address bad-public-key bad-qr-text bad-serial bad-status-token bad-symbol-text bad-table "
@@ -54,6 +59,7 @@ _CODES: Mapping[int, str] = {
         "unreadable-private-file unsupported-qr-symbol unusable-pdf-key wrong-font-digest wrong-note-key "
         "wrong-passphrase wrong-signing-key wrong-status-key"
     ),
+    501: "status-history",
     503: (
         "unavailable blobs-unavailable database-unavailable file-trouble foreign-document history-broken "
         "history-tampered log-damaged missing-blob no-checkpoint pack-damaged sandbox-unavailable "
