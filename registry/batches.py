@@ -166,6 +166,14 @@ def list_batches(session: Session) -> list[Batch]:
     return [_batch(row) for row in session.exec(select(BatchRow).order_by(col(BatchRow.id).desc()))]
 
 
+def list_batches_of(session: Session, issuer_id: str, *, before: int, limit: int) -> list[Batch]:
+    """Some batches of an issuer, newest first; ``before`` 0 starts at the newest."""
+    query = select(BatchRow).where(BatchRow.issuer_id == issuer_id)
+    if before:
+        query = query.where(col(BatchRow.id) < before)
+    return [_batch(row) for row in session.exec(query.order_by(col(BatchRow.id).desc()).limit(limit))]
+
+
 def insert_batch(
     session: Session, vault: Vault, new: NewBatch, rows: Sequence[NewRow], photo_packs: Sequence[Pack]
 ) -> Batch:

@@ -80,8 +80,24 @@ class Chunk:
     pack_name: str | None
 
 
-def read_rows(session: Session, vault: Vault, batch_id: int, chunk_number: int | None = None) -> list[StoredRow]:
+def read_rows(  # noqa: PLR0913 - all but three are optional
+    session: Session,
+    vault: Vault,
+    batch_id: int,
+    chunk_number: int | None = None,
+    *,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[StoredRow]:
     """Read and open the rows of a batch, or the numbered ones of one chunk, by row number.
+
+    Args:
+        session: to read in.
+        vault: opens the rows.
+        batch_id: the batch.
+        chunk_number: None for every row.
+        after: a row number; only later rows are read.
+        limit: at most that many rows.
 
     Raises:
         RecordErased: a row's key was destroyed.
@@ -94,8 +110,9 @@ def read_rows(session: Session, vault: Vault, batch_id: int, chunk_number: int |
             & (col(RecordKeyRow.row_number) == BatchRowRow.row_number),
         )
         .outerjoin(PackRow, col(PackRow.id) == BatchRowRow.photo_pack_id)
-        .where(BatchRowRow.batch_id == batch_id)
+        .where(BatchRowRow.batch_id == batch_id, BatchRowRow.row_number > after)
         .order_by(col(BatchRowRow.row_number))
+        .limit(limit)
     )
     if chunk_number is not None:
         query = query.where(BatchRowRow.chunk_number == chunk_number, BatchRowRow.state == RowState.NUMBERED)
