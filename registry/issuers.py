@@ -161,6 +161,20 @@ def get_issuer(session: Session, issuer_id: str) -> Issuer:
     return Issuer(row.id, row.uscc, row.name, row.division, _settings(row.settings))
 
 
+def lock_issuer(session: Session, issuer_id: str) -> None:
+    """Wait until no other transaction decides what this issuer issues, and keep others waiting until this one ends.
+
+    Rows that name the issuer may be written meanwhile. On SQLite every
+    transaction is alone anyway.
+
+    Raises:
+        UnknownIssuer: there is none with this id.
+    """
+    row = session.exec(select(IssuerRow.id).where(IssuerRow.id == issuer_id).with_for_update(key_share=True)).first()
+    if row is None:
+        raise UnknownIssuer(issuer_id)
+
+
 def list_issuers(session: Session) -> list[Issuer]:
     """Every issuer, by id."""
     rows = session.exec(select(IssuerRow).order_by(col(IssuerRow.id)))

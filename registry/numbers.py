@@ -1,8 +1,10 @@
 """Serial numbers: taken in ranges from a counter, and every one accounted for."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from registry.batches import Batch
@@ -30,11 +32,12 @@ class NumberAccount:
 
 def take_numbers(session: Session, batch: Batch, year: int, count: int, now: datetime) -> int:
     """Take a range of sequence numbers for a batch, in the caller's transaction; returns the first."""
-    query = select(CounterRow).where(CounterRow.issuer_id == batch.issuer_id, CounterRow.year == year).with_for_update()
-    counter = session.exec(query).first()
-    if counter is None:
-        counter = CounterRow(issuer_id=batch.issuer_id, year=year, next_sequence=1)
-        session.add(counter)
+    mine = (CounterRow.issuer_id == batch.issuer_id, CounterRow.year == year)
+    query = select(CounterRow).where(*mine).with_for_update(key_share=True)
+    if session.exec(query).first() is None:
+        with suppress(IntegrityError), session.begin_nested():  # PostgreSQL: another may make it at this moment
+            session.add(CounterRow(issuer_id=batch.issuer_id, year=year, next_sequence=1))
+    counter = session.exec(query.execution_options(populate_existing=True)).one()
     first = counter.next_sequence
     counter.next_sequence = first + count
     session.add(

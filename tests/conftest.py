@@ -18,6 +18,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Fixtures for every test; pytest finds them by their names here.
+from tests.postgresql import either_registry, empty_url, postgres_server, postgres_url, registry_url  # noqa: F401
+
 PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENT_PREFIX = "YINZHENG_"
 

@@ -163,6 +163,22 @@ class House:
     qr_signer: MemorySigner
 
 
+OPENED: list[Database] = []
+"""Every database that a house was built on, for whoever has to close them."""
+
+
+NEW_REGISTRY: list[Callable[[], str]] = []
+"""Where the registry of a new house is to be, if not in its folder; the fixture ``either_registry`` puts one here."""
+
+
+def url_of(folder: Path) -> str:
+    """The registry of a house; one outside is told by a file, so that other processes find it too."""
+    told = folder / "registry.url"
+    if NEW_REGISTRY and not told.exists():
+        told.write_text(NEW_REGISTRY[-1]())
+    return told.read_text() if told.exists() else f"sqlite:///{folder}/registry.sqlite"
+
+
 def build_house(
     folder: Path,
     *,
@@ -175,13 +191,15 @@ def build_house(
     clock: Clock | None = None,
 ) -> House:
     """Put a house together, as ``service/`` does, in the order that operators read."""
-    url = f"sqlite:///{folder}/registry.sqlite"
     clock = clock or Clock()
     if database is not None:
         is_new = False
-    if is_new:
-        migrate(url)
-    database = database or Database(url)
+    else:
+        url = url_of(folder)
+        if is_new:
+            migrate(url)
+        database = Database(url)
+        OPENED.append(database)
     if is_new:
         with database.transaction() as session:
             add_issuer(session, ISSUER, now=clock.now())

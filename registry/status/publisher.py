@@ -219,7 +219,7 @@ class StatusLists:
 
     def _snapshot(self, session: Session, number: int, now: datetime) -> _Snapshot:
         publication = select(_PUBLICATIONS.c.change_number).where(_PUBLICATIONS.c.list_number == number)
-        change_number = session.execute(publication.with_for_update()).scalar_one()
+        change_number = session.execute(publication.with_for_update(key_share=True)).scalar_one()
         entries = session.execute(
             select(_ENTRIES.c.slot, _ENTRIES.c.value).where(_ENTRIES.c.list_number == number, _ENTRIES.c.value != 0)
         )

@@ -95,7 +95,7 @@ def close_lists(session: Session) -> None:
 def _open_list(session: Session) -> tuple[int, int, bytearray]:
     """Find the list to take from, or open the next; locked until the transaction ends."""
     columns = (_LISTS.c.number, _LISTS.c.allocated, _LISTS.c.taken)
-    query = select(*columns).where(_LISTS.c.is_open).order_by(_LISTS.c.number).limit(1).with_for_update()
+    query = select(*columns).where(_LISTS.c.is_open).order_by(_LISTS.c.number).limit(1).with_for_update(key_share=True)
     row = session.execute(query).one_or_none()
     if row is None:
         with suppress(IntegrityError), session.begin_nested():  # PostgreSQL: another may open it at this moment

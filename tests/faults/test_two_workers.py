@@ -17,6 +17,7 @@ from registry.blob_names import MissingBlob
 from registry.chunks import read_rows
 from registry.database import Session
 from registry.packs import PackDamaged, PackItem, build_pack, item_place
+from registry.triggers import drop_triggers
 from registry.vault import RecordKey, SealedDataDamaged
 from tests.fakes_issuer import (
     CHECKER,
@@ -30,6 +31,8 @@ from tests.fakes_issuer import (
     make_records,
 )
 from tests.faults.faults import ROWS, expect_exactly_once, run_all
+
+pytestmark = pytest.mark.usefixtures("either_registry")
 
 
 @dataclass
@@ -223,8 +226,8 @@ def test_a_stored_pack_that_gives_another_file_is_noticed_at_download(tmp_path: 
 
 
 def _swap_digests(session: Session) -> None:
-    session.execute(text("DROP TRIGGER yz_credential_file_frozen"))
-    session.execute(text("UPDATE credential_file SET digest = X'00' WHERE id = 1"))
+    drop_triggers(session.connection())
+    session.execute(text("UPDATE credential_file SET digest = :other WHERE id = 1"), {"other": b"0"})
 
 
 def test_a_press_that_was_changed_after_reserve_prints_nothing(tmp_path: Path) -> None:
