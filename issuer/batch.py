@@ -43,7 +43,7 @@ from registry.chunks import (
 )
 from registry.database import Session
 from registry.history import HistoryKind
-from registry.issuers import get_person
+from registry.issuers import get_person, lock_issuer
 from registry.log.outbox import put_leaves
 from registry.numbers import take_numbers
 from registry.packs import Pack, PackItem, build_pack, item_place
@@ -148,6 +148,8 @@ def submit(
     ]
     new = NewBatch(office.issuer.id, digest, office.schema.kind, maker, now, office.binding, problems)
     with office.database.transaction() as session:
+        # Of two submissions at once, the second waits here until it can find the first.
+        lock_issuer(session, office.issuer.id)
         existing = find_batch(session, office.issuer.id, digest)
         if existing is None:
             batch = insert_batch(session, office.vault, new, rows, packs)
@@ -197,6 +199,8 @@ def approve(office: Office, batch_id: int, *, checker: str, expected_digest: byt
         if batch.state is not BatchState.SUBMITTED:
             raise NotSubmitted(batch_id, batch.state)
         require_binding(office, batch)
+        # Two approvals at once would each find the way free for the same person's title.
+        lock_issuer(session, batch.issuer_id)
         _number(session, office, batch, rows, now)
         mark_approved(session, batch_id, checker, now)
         _append(session, batch, HistoryKind.BATCH_APPROVED, now, (batch.maker, checker))

@@ -338,7 +338,7 @@ def _problems_place(digest: bytes) -> bytes:
 
 def _batch_row(session: Session, batch_id: int, *, lock: bool = False) -> BatchRow:
     query = select(BatchRow).where(BatchRow.id == batch_id)
-    row = session.exec(query.with_for_update() if lock else query).first()
+    row = session.exec(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
         raise UnknownBatch(batch_id)
     return row

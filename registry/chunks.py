@@ -210,7 +210,7 @@ def get_chunk(session: Session, batch_id: int, number: int, *, lock: bool = Fals
         UnknownChunk: the batch has no such chunk.
     """
     query = select(ChunkRow).where(ChunkRow.batch_id == batch_id, ChunkRow.number == number)
-    row = session.exec(query.with_for_update() if lock else query).first()
+    row = session.exec(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
         raise UnknownChunk(batch_id, number)
     return _chunk(row)

@@ -300,7 +300,7 @@ def _find(session: Session, condition: ColumnElement[bool], *, lock: bool = Fals
         .order_by(col(CredentialRow.version).desc(), col(CredentialRow.id).desc())
     )
     if lock:
-        query = query.with_for_update(of=CredentialRow)
+        query = query.with_for_update(of=CredentialRow, key_share=True)
     # What a bulk statement changed in this transaction is read anew.
     return [_found(row, digest) for row, digest in session.exec(query.execution_options(populate_existing=True))]
 
