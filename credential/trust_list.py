@@ -138,6 +138,19 @@ def write_moment(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def write_key(key: TrustedKey) -> dict[str, str | None]:
+    """Write a key as the list does, with plain JSON values."""
+    return {
+        "role": key.role,
+        "issuer": key.issuer,
+        "algorithm": key.algorithm,
+        "public_key": _write_bytes(key.public_key),
+        "valid_from": write_moment(key.valid_from),
+        "valid_until": None if key.valid_until is None else write_moment(key.valid_until),
+        "compromised_since": None if key.compromised_since is None else write_moment(key.compromised_since),
+    }
+
+
 def write_trust_list(trust: TrustList) -> bytes:
     """Write the list's one form: sorted JSON, UTF-8, no spaces."""
     content = {
@@ -147,18 +160,7 @@ def write_trust_list(trust: TrustList) -> bytes:
         "expires": write_moment(trust.expires),
         "log_origin": trust.log_origin,
         "issuers": [{"uscc": one.uscc, "name": one.name} for one in trust.issuers],
-        "keys": [
-            {
-                "role": key.role,
-                "issuer": key.issuer,
-                "algorithm": key.algorithm,
-                "public_key": _write_bytes(key.public_key),
-                "valid_from": write_moment(key.valid_from),
-                "valid_until": key.valid_until and write_moment(key.valid_until),
-                "compromised_since": key.compromised_since and write_moment(key.compromised_since),
-            }
-            for key in trust.keys
-        ],
+        "keys": [write_key(key) for key in trust.keys],
         "ca_certs": [_write_bytes(ca_cert) for ca_cert in trust.ca_certs],
         "witnesses": [{"name": one.name, "public_key": _write_bytes(one.public_key)} for one in trust.witnesses],
         "witness_threshold": trust.witness_threshold,

@@ -1,4 +1,4 @@
-"""Where the data of certificates lies: templates, fonts and sample sheets; the only door to this folder."""
+"""Where the data of certificates lies: templates, fonts, sample sheets, web pages; the only door to this folder."""
 
 from pathlib import Path
 
@@ -61,6 +61,16 @@ def fonts_folder() -> Path:
 def sample_folder() -> Path:
     """Find the folder of the sample sheet and photos; every person in them is invented."""
     return _bundled("sample")
+
+
+def pages_folder() -> Path:
+    """Find the folder of the web pages, Jinja2 templates."""
+    return _bundled("pages")
+
+
+def static_folder() -> Path:
+    """Find the folder of what the web pages load: style sheet, scripts, icon."""
+    return _bundled("static")
 
 
 def _bundled(name: str) -> Path:

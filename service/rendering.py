@@ -1,0 +1,172 @@
+"""Turn page templates into answers: language, security headers, addresses, and how moments and dates are written.
+
+A sentence stands in a template in both languages, beside each other:
+``{{ t("有效", "valid") }}``. Chinese is the first; ``?lang=`` chooses, else the
+browser's ``Accept-Language``.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from credential.model import BadDate, PartialDate
+from press.display import chinese_date
+from service.assets import Assets
+from templates import pages_folder
+
+_BEIJING = timezone(timedelta(hours=8))
+_CODE_GROUP = 4
+_LANGUAGES = ("zh", "en")
+_RANGE = re.compile(r"\s*([A-Za-z-]+|\*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?\s*")
+
+#: htmx parses answers as HTML, which trusted types allow to this one policy (static/htmx-guard.js).
+_HTMX_POLICY = "trusted-types yinzheng-htmx"
+_NO_POLICY = "trusted-types 'none'"
+_CONTENT_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+)
+_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept, Accept-Language",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Pages:
+    """Renders pages; one for a process.
+
+    Args:
+        public_url: origin that people should see in the address bar.
+        assets: what pages load.
+        folder: of the templates.
+    """
+
+    def __init__(self, public_url: str, assets: Assets, folder: Path | None = None) -> None:
+        self._host = urlsplit(public_url).netloc
+        self._assets = assets
+        self._environment = Environment(
+            loader=FileSystemLoader(folder or pages_folder()),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.filters["base64"] = lambda content: b64encode(content).decode("ascii")
+        self._environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
+
+    def render(self, request: Request, template_name: str, status: int = 200, **values: Any) -> Response:
+        """Render a page in the reader's language, with headers that let nothing foreign in.
+
+        Args:
+            request: its path is where the language is switched; ``values`` may
+                name another with ``switch_path``, for an answer to a form.
+            template_name: as ``verdict.html``.
+            status: of HTTP.
+            values: what the template needs; a missing one is an error.
+        """
+        language = language_of(request)
+        asked = request.query_params.get("lang") in _LANGUAGES
+        template = self._environment.get_template(template_name)
+        context = _Words(language, stays=asked)
+        content = template.render(
+            {
+                "lang": language,
+                "t": context.choose,
+                "href": context.address,
+                "day": context.day,
+                "moment": context.moment,
+                "sentence": context.sentence,
+                "group": group,
+                "asset": self._assets.address,
+                "host": self._host,
+                "switch_path": _path_of(request),
+                "uses_htmx": False,
+                "status": status,
+                **values,
+            }
+        )
+        policy = _HTMX_POLICY if values.get("uses_htmx") else _NO_POLICY
+        return HTMLResponse(
+            content, status, headers={**_HEADERS, "Content-Security-Policy": _CONTENT_SECURITY + policy}
+        )
+
+    def error(self, request: Request, *, status: int, code: str, zh: str, en: str) -> Response:
+        """Render the page of an error; a ``service.problems.ErrorPage``."""
+        return self.render(request, "error.html", status, code=code, zh=zh, en=en)
+
+
+def _path_of(request: Request) -> str:
+    """The path that the language switch leads back to; that of a form cannot be opened."""
+    if request.method not in {"GET", "HEAD"}:
+        return "/"
+    return "/" + quote(request.url.path.lstrip("/"))  # //host would lead to another site
+
+
+def language_of(request: Request) -> str:
+    """Choose ``zh`` or ``en`` by ``?lang=``, else by ``Accept-Language``, else Chinese."""
+    asked = request.query_params.get("lang", "")
+    if asked in _LANGUAGES:
+        return asked
+    weights = dict.fromkeys(_LANGUAGES, 0.0)
+    for part in request.headers.get("accept-language", "")[:200].split(","):
+        match = _RANGE.fullmatch(part)
+        language = match[1].lower().split("-")[0] if match else ""
+        if match and language in weights:
+            weights[language] = max(weights[language], float(match[2] or 1))
+    return "en" if weights["en"] > weights["zh"] else "zh"
+
+
+def group(code: str) -> str:
+    """Write a verification code or a serial in groups of four."""
+    return " ".join(code[start : start + _CODE_GROUP] for start in range(0, len(code), _CODE_GROUP))
+
+
+class _Words:
+    """What a template says in one language."""
+
+    def __init__(self, language: str, *, stays: bool) -> None:
+        self._is_chinese = language == "zh"
+        self._suffix = f"?lang={language}" if stays else ""
+
+    def choose(self, zh: str, en: str) -> str:
+        """Give the sentence of the language."""
+        return zh if self._is_chinese else en
+
+    def address(self, path: str) -> str:
+        """Give a path that keeps the language, if it was chosen by hand."""
+        return path + self._suffix
+
+    def sentence(self, zh: str, en: str) -> str:
+        """Write one of our short sentences as people read it: capital letter, full stop."""
+        if self._is_chinese:
+            return zh if zh.endswith("。") else f"{zh}。"
+        return en[:1].upper() + en[1:] + ("" if en.endswith(".") else ".")
+
+    def day(self, text: str) -> str:
+        """Write an ISO date no more precisely than it is known; other texts stay as they are."""
+        try:
+            date = PartialDate(text)
+        except BadDate:
+            return text
+        return chinese_date(date) if self._is_chinese else text
+
+    def moment(self, when: datetime) -> str:
+        """Write a moment in Beijing time, to the second."""
+        local = when.astimezone(_BEIJING)
+        zone = "北京时间" if self._is_chinese else "Beijing time"
+        return f"{local:%Y-%m-%d %H:%M:%S}（{zone}）" if self._is_chinese else f"{local:%Y-%m-%d %H:%M:%S} ({zone})"

@@ -1,0 +1,18 @@
+// Holds htmx to our policy: nothing is ever evaluated, and no request tells the page's address.
+// htmx parses answers of this site as HTML; trusted types allow that to this policy only.
+const refuse = () => {
+  throw new Error("scripts in attributes are not run here");
+};
+htmx.registerExtension("yinzheng-guard", {
+  init(api) {
+    const policy = trustedTypesOr().createPolicy("yinzheng-htmx", { createHTML: (text) => text });
+    api.initSecurity({ createHTML: (text) => policy.createHTML(text), createScript: refuse }, refuse, refuse);
+  },
+});
+document.addEventListener("htmx:config:request", (event) => {
+  delete event.detail.ctx.request.headers["HX-Current-URL"]; // it would hold a fragment
+});
+
+function trustedTypesOr() {
+  return window.trustedTypes ?? { createPolicy: (_name, rules) => rules };
+}
