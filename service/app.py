@@ -8,15 +8,64 @@
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
+from service import logs, problems
+from service.assets import Assets, asset_routes
 from service.house import House, open_house
+from service.notices import HouseNotices
+from service.rendering import Pages
 from service.runner import Runner
 from service.settings import Settings
+from service.verifying import VerifyingDesk
+from verifier.api import verify_routes
+from verifier.pages import page_routes
 
 TITLE = "印证 Yinzheng"
+
+
+class Application:
+    """One process's parts, and what must be started and stopped with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.house: House = open_house(settings)
+        self.has_issuing = settings.role in {"all", "issuer"}
+        self.has_verifying = settings.role in {"all", "verifier"}
+        self.runner = Runner(self.house) if self.has_issuing else None
+        self.desk = VerifyingDesk(self.house)
+        self.assets = Assets()
+        self.pages = Pages(self.house.installation.public_url, self.assets)
+
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        """Start what works in the background once requests come, and stop it after the last one."""
+        async with AsyncExitStack() as closing:
+            closing.callback(self.house.database.close)
+            closing.callback(self.desk.close)
+            if self.runner is not None:
+                self.runner.start()
+                closing.callback(self.runner.stop)
+            yield
+
+    def build(self) -> FastAPI:
+        """Put the routes of the role together."""
+        app = FastAPI(
+            title=TITLE, lifespan=self.lifespan, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
+        )
+        app.include_router(asset_routes(self.assets))
+        if self.has_verifying:
+            self._add_verifying(app)
+        problems.install(app, page=self.pages.error)
+        logs.install(app)
+        return app
+
+    def _add_verifying(self, app: FastAPI) -> None:
+        notices = HouseNotices(self.house)
+        app.include_router(page_routes(self.desk, self.pages.render, _guard, notices))
+        app.include_router(verify_routes(self.desk, _guard, _guard))
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -27,20 +76,8 @@ def create_app(settings: Settings) -> FastAPI:
         MissingPassphrase: none was given.
         DatabaseNotMigrated: the registry is older than the program.
     """
-    house = open_house(settings)
-    runner = Runner(house)
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        runner.start()
-        yield
-        runner.stop()
-
-    app = FastAPI(title=TITLE, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
-    _check_open(house)
-    return app
+    return Application(settings).build()
 
 
-def _check_open(house: House) -> None:
-    """Open what every role needs now, so that a fault shows at start and not to the first caller."""
-    house.database.close()
+def _guard(_request: Request) -> None:
+    """Let everybody in."""
