@@ -2,6 +2,7 @@
 #
 #   docker build --tag yinzheng .
 #   docker run --rm --volume yinzheng-data:/data yinzheng demo
+#   docker run --rm --volume yinzheng-data:/data --publish 127.0.0.1:8000:8000 yinzheng serve --host 0.0.0.0
 
 FROM python:3.11-slim AS builder
 
@@ -33,5 +34,6 @@ ENV PATH=/opt/yinzheng/bin:$PATH \
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
+EXPOSE 8000
 ENTRYPOINT ["yinzheng"]
 CMD ["--help"]

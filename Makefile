@@ -9,10 +9,14 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: demo test soak check bench docs lock clean help
+.PHONY: demo serve test soak check bench docs lock clean help
 
 demo: $(VENV)/.runtime ## issue and verify 195 sample certificates, in a folder of their own
 	@$(BIN)/yinzheng demo
+
+serve: $(VENV)/.runtime ## the service on http://127.0.0.1:8000, with the demo's data unless ./data holds your own
+	@test -e data/installation.json || $(BIN)/yinzheng demo
+	@$(BIN)/yinzheng serve $(ARGS)
 
 test: $(VENV)/.dev ## run every test (YINZHENG_TEST_ALL=1: a skipped test is a failure)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
@@ -26,8 +30,9 @@ check: $(VENV)/.dev ## formatting, lint, types and the rules of the house
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest tests/test_architecture.py
 
-bench: $(VENV)/.dev ## measure certificates a second and seconds by stage (ARGS="--quick")
+bench: $(VENV)/.dev ## measure issuing and verifying (ARGS="--quick")
 	@$(BIN)/python -m bench.issue $(ARGS)
+	@$(BIN)/python -m bench.verify $(ARGS)
 
 docs: $(VENV)/.dev ## write the list of files, check the links and the commands that the docs name
 	@$(BIN)/python docs/tree.py
