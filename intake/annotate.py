@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from credential.errors import InputError
 from credential.model import Record
 from credential.problem import Problem
-from intake.annotated import AnnotatedCopy, Note
+from intake.annotated import AnnotatedCopy, CopyKind, Note
 from intake.delimited import reread_delimited
 from intake.error_list import write_error_list
-from intake.errors import FileExists, NotXlsxName, UnwritableFile
-from intake.workbook import Table, Workbook
+from intake.errors import CannotCopy, FileExists, NotXlsxName, UnwritableFile
+from intake.inert import make_inert
+from intake.marked_copy import differing_sheet, mark
+from intake.workbook import Table, Workbook, read_values
 
 #: Rows up to which a copy is made; openpyxl needs about 50 times the size of the XML in memory.
 MAX_COPIED_ROWS = 5_000
@@ -76,11 +79,38 @@ def _make(source: Path, checked: Checked) -> tuple[bytes, AnnotatedCopy]:
     if not checked.sheet:
         table = reread_delimited(source.name, source.read_bytes(), checked.delimiter)
         return write_error_list(table, checked.problems, (_TEXT_FILE,))
-    return write_error_list(_table(source, checked), checked.problems, ())
+    book = Workbook(source)
+    table = book.table(checked.sheet)
+    if checked.row_count > MAX_COPIED_ROWS:
+        return write_error_list(table, checked.problems, (_too_many(checked.row_count),))
+    try:
+        return _copy(source, book, table, checked)
+    except InputError as fault:
+        return write_error_list(table, checked.problems, (Note(fault.zh, fault.en),))
 
 
-def _table(source: Path, checked: Checked) -> Table:
-    return Workbook(source).table(checked.sheet)
+def _copy(source: Path, book: Workbook, table: Table, checked: Checked) -> tuple[bytes, AnnotatedCopy]:
+    tables = {name: table if name == table.sheet else book.table(name) for name in book.names}
+    inert = make_inert(source, tables, judged=table.sheet)
+    accepted = frozenset(record.row for record in checked.records)
+    content, column, notes = mark(inert, table, checked.problems, accepted, header_row=checked.header_row)
+    # Nobody is to correct from a copy that says something else than the file: another library reads it back.
+    after = read_values(content)
+    kept = {name: tables[name] for name in inert.sheets}
+    differing = differing_sheet(kept, after, (table.sheet, checked.header_row, column))
+    if differing:
+        raise CannotCopy(
+            f"values of the sheet {differing[:31]!r} would not stay the same",
+            f"工作表“{differing[:31]}”的内容无法原样保留",
+        )
+    return content, AnnotatedCopy(CopyKind.COPY, (*inert.notes, *notes))
+
+
+def _too_many(rows: int) -> Note:
+    return Note(
+        f"{rows:,} 行超过 {MAX_COPIED_ROWS:,} 行, 故以问题清单代替标注副本",
+        f"{rows:,} rows are more than {MAX_COPIED_ROWS:,}, so this is a list of the problems instead of a marked copy",
+    )
 
 
 def _write_new(to: Path, content: bytes) -> None:

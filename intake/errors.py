@@ -288,3 +288,15 @@ class NotXlsxName(InputError):
             f"{file} is to be a workbook, so its name must end in .xlsx; rename it",
             f"结果是 Excel 工作簿, 文件名 {file} 必须以 .xlsx 结尾, 请改名",
         )
+
+
+class CannotCopy(InputError):
+    """A workbook that intake reads but that is not copied; a list of its problems is made instead."""
+
+    code = "cannot-copy"
+
+    def __init__(self, reason: str, reason_zh: str) -> None:
+        super().__init__(
+            f"the workbook is not copied with its formats, since {reason}; correct it by the list of problems",
+            f"工作簿无法带格式复制({reason_zh}), 请按问题清单修改",
+        )

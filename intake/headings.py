@@ -17,6 +17,8 @@ from intake.workbook import Cell, Table
 HEADER_SEARCH_ROWS = 20
 # Fewer known headings than this are chance: a title line may hold a word like 单位.
 MIN_HEADINGS = 3
+#: Heading of the column that an annotated copy adds; who sends the copy back corrected need not delete it.
+RESULT_HEADING = "【校验结果】"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class Headings:
                 continue
             printed[column] = text
             key = self._keys.get(fold_heading(text))
+            if text == RESULT_HEADING:
+                continue
             if key is None:
                 unknown.append(column)
             else:

@@ -1,11 +1,12 @@
 """Tell the rows that hold data from titles above, totals and signatures below, and blanks."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from credential.schema import FieldKind, RecordSchema
 from intake.findings import Finding, error, skipped, warning
-from intake.headings import Header, fold_heading
+from intake.headings import RESULT_HEADING, Header, fold_heading
 from intake.survey import column_letter
 from intake.workbook import Cell, Table
 
@@ -51,7 +52,7 @@ def sort_lines(table: Table, header: Header, schema: RecordSchema) -> Lines:
     ]
     titles = {fold_heading(text) for text in header.printed.values()}
     as_typed = {cell for cell in table.rows[header.row - 1] if not _is_empty(cell)}
-    for number, row in enumerate(table.rows[header.row :], header.row + 1):
+    for number, row in enumerate(_below(table, header), header.row + 1):
         stray = None
         if len(row) != width:
             stray = _beyond(row, width, is_text=not table.sheet)
@@ -70,6 +71,13 @@ def sort_lines(table: Table, header: Header, schema: RecordSchema) -> Lines:
         lines.numbers.append(number)
         lines.rows.append(row)
     return lines
+
+
+def _below(table: Table, header: Header) -> Iterator[list[Cell]]:
+    """The rows below the header; what our own column says is no data, so that a row of it alone is blank."""
+    ours = next((column for column, text in header.printed.items() if text == RESULT_HEADING), None)
+    for row in table.rows[header.row :]:
+        yield row if ours is None or ours >= len(row) else [*row[:ours], "", *row[ours + 1 :]]
 
 
 def heading_notes(table: Table, header: Header) -> list[tuple[int, int | None, Finding]]:

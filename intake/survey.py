@@ -84,6 +84,12 @@ def column_index(letters: str) -> int:
     return index - 1
 
 
+def split_position(text: str) -> tuple[str, int] | None:
+    """Take ``AB12`` apart into letters and row; None when it is no position of one cell."""
+    match = _POSITION.fullmatch(text.upper())
+    return None if match is None else (match[1], int(match[2]))
+
+
 def column_letter(index: int) -> str:
     """Turn 0 into ``A`` and 27 into ``AB``."""
     letters = ""

@@ -8,6 +8,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from xml.parsers import expat
 
@@ -99,44 +100,76 @@ class Workbook:
         surveys = {
             name: survey_sheet(self._file, part, strings) for name, part in parts.items() if b"sheetData" in part
         }
-        return {sheet: surveys.get(name, Survey()) for sheet, name in self._sheet_parts(parts).items()}
-
-    def _sheet_parts(self, parts: Mapping[str, bytes]) -> dict[str, str]:
-        """Map each sheet's name to its part, by workbook.xml and its relations."""
-        targets: dict[str, str] = {}
-        for relation in self._elements(parts.get("xl/_rels/workbook.xml.rels", b""), "Relationship"):
-            key, target = relation.get("Id", ""), relation.get("Target", "").replace("\\", "/").lower()
-            if key in targets:
-                raise UnsafeWorkbook(self._file, f"two relations are called {key[:20]!r}", f"关系标识“{key[:20]}”重复")
-            if target.startswith("/xl/"):
-                target = target[1:]
-            targets[key] = target if target.startswith("xl/") else f"xl/{target}"
-        found: dict[str, str] = {}
-        for sheet in self._elements(parts["xl/workbook.xml"], "sheet"):
-            name = sheet.get("name", "")
-            key = next((value for attribute, value in sheet.items() if attribute.rpartition(":")[2] == "id"), "")
-            if name in found:
-                raise UnsafeWorkbook(self._file, f"two sheets are called {name[:31]!r}", f"工作表名“{name[:31]}”重复")
-            found[name] = targets.get(key, "")
-        return found
-
-    def _elements(self, part: bytes, wanted: str) -> list[dict[str, str]]:
-        """Attributes of every element of this name, whatever its prefix."""
-        if len(part) > _MAX_INDEX_BYTES:
-            raise FileTooLarge(self._file, "its list of sheets is absurdly long", "工作表清单过长")
-        found: list[dict[str, str]] = []
-
-        def start(name: str, attributes: dict[str, str]) -> None:
-            if name.rpartition(":")[2] == wanted:
-                found.append(attributes)
-
-        parser = expat.ParserCreate()
-        parser.StartElementHandler = start
-        try:
-            parser.Parse(part or b"<none/>", True)
-        except expat.ExpatError as error:
-            raise self._damaged(error) from error
-        return found
+        return {sheet: surveys.get(name, Survey()) for sheet, name in sheet_parts(self._file, parts).items()}
 
     def _damaged(self, error: Exception) -> NotAWorkbook:
-        return NotAWorkbook(self._file, f"its content is damaged ({error})", f"内容已损坏({error})")
+        return _damaged(self._file, error)
+
+
+def read_values(content: bytes) -> dict[str, list[list[Cell]]]:
+    """Read every sheet of a workbook of our own making.
+
+    Raises:
+        NotAWorkbook: it is not one.
+    """
+    try:
+        book = CalamineWorkbook.from_filelike(BytesIO(content))
+        return {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
+    except (CalamineError, ValueError, OverflowError) as error:
+        raise _damaged("", error) from error
+
+
+def sheet_parts(file: str, parts: Mapping[str, bytes]) -> dict[str, str]:
+    """Map each sheet's name to its part, by workbook.xml and its relations.
+
+    Args:
+        file: name, for errors.
+        parts: by their names in lower case.
+
+    Raises:
+        UnsafeWorkbook: two sheets or two relations have one name.
+        NotAWorkbook, FileTooLarge: the index is damaged or absurdly long.
+    """
+    targets: dict[str, str] = {}
+    for relation in elements(file, parts.get("xl/_rels/workbook.xml.rels", b""), "Relationship"):
+        key, target = relation.get("Id", ""), relation.get("Target", "").replace("\\", "/").lower()
+        if key in targets:
+            raise UnsafeWorkbook(file, f"two relations are called {key[:20]!r}", f"关系标识“{key[:20]}”重复")
+        if target.startswith("/xl/"):
+            target = target[1:]
+        targets[key] = target if target.startswith("xl/") else f"xl/{target}"
+    found: dict[str, str] = {}
+    for sheet in elements(file, parts["xl/workbook.xml"], "sheet"):
+        name = sheet.get("name", "")
+        key = next((value for attribute, value in sheet.items() if attribute.rpartition(":")[2] == "id"), "")
+        if name in found:
+            raise UnsafeWorkbook(file, f"two sheets are called {name[:31]!r}", f"工作表名“{name[:31]}”重复")
+        found[name] = targets.get(key, "")
+    return found
+
+
+def elements(file: str, part: bytes, wanted: str) -> list[dict[str, str]]:
+    """Attributes of every element of this name, whatever its prefix.
+
+    Raises:
+        NotAWorkbook, FileTooLarge: the part is damaged or absurdly long.
+    """
+    if len(part) > _MAX_INDEX_BYTES:
+        raise FileTooLarge(file, "its list of sheets is absurdly long", "工作表清单过长")
+    found: list[dict[str, str]] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if name.rpartition(":")[2] == wanted:
+            found.append(attributes)
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(part or b"<none/>", True)
+    except expat.ExpatError as error:
+        raise _damaged(file, error) from error
+    return found
+
+
+def _damaged(file: str, error: Exception) -> NotAWorkbook:
+    return NotAWorkbook(file, f"its content is damaged ({error})", f"内容已损坏({error})")
