@@ -71,6 +71,21 @@ class Settings(BaseSettings):
     workers: int = Field(
         default=0, ge=0, le=256, description="Processes that print and sign; 0 means one for each core."
     )
+    trusted_proxies: str = Field(
+        default="",
+        description="Networks whose X-Forwarded-For is believed, comma separated, as 127.0.0.1/32,10.0.0.0/8.",
+    )
+    limit_verify: str = Field(default="120/minute", description="Verifying and looking up, for each client address.")
+    limit_serial: str = Field(default="20/minute", description="Verifying by serial and name, likewise.")
+    limit_upload: str = Field(default="20/minute", description="Verifying files, likewise.")
+    limit_claim: str = Field(default="60/hour", description="Claim codes tried, likewise.")
+    limit_photo: str = Field(default="60/hour", description="Ends of ID numbers tried, likewise.")
+    max_upload_mb: int = Field(
+        default=256, ge=1, le=4096, description="Largest sheet or photo archive that the issuing API takes, megabytes."
+    )
+    claim_code_days: int = Field(
+        default=90, ge=1, le=3650, description="Days that a holder's claim code may be used from its making."
+    )
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> Settings:
