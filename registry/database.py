@@ -6,8 +6,7 @@ created and changed in shape by :func:`migrate`; :func:`open_database` refuses
 what this version of the program does not know.
 """
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,43 +16,32 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from credential.errors import ConfigError, UnavailableError
+from registry.engines import is_out_of_reach, make_engine, shown
+from registry.look_ups import LookUps
 from registry.rules import ALL_RULES
-from registry.triggers import missing_triggers
+from registry.triggers import changed_triggers
 
 __all__ = [
     "Database",
     "DatabaseNotMigrated",
+    "DatabaseRulesChanged",
     "DatabaseTooNew",
     "DatabaseUnavailable",
     "Session",
+    "current_revision",
     "migrate",
+    "newest_revision",
     "open_database",
 ]
 
-BUSY_TIMEOUT_MS = 30_000
-"""How long a writer waits for another process's transaction; ours last milliseconds."""
-
 _MIGRATIONS = Path(__file__).with_name("migrations")
-
-_SQLITE_OUT_OF_REACH = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_NOTADB,
-    }
-)
+_MIGRATION_LOCK = 0x79696E7A68656E67  # "yinzheng"
 
 
 class DatabaseUnavailable(UnavailableError):
@@ -66,16 +54,32 @@ class DatabaseUnavailable(UnavailableError):
 
 
 class DatabaseNotMigrated(ConfigError):
-    """The database is missing, empty, older than the program, or has lost its triggers."""
+    """The database is missing, empty, or older than the program."""
 
     code = "database-not-migrated"
 
-    def __init__(self, where: str, why_en: str, why_zh: str) -> None:
+    def __init__(self, where: str, why_en: str, why_zh: str, cure: str = "yinzheng migrate") -> None:
         super().__init__(
-            f"the database {where} {why_en}; run `yinzheng init` to bring it up to date",
-            f"数据库 {where} {why_zh};请运行 yinzheng init 完成升级",
+            f"the database {where} {why_en}; run `{cure}` to bring it up to date",
+            f"数据库 {where} {why_zh};请运行 {cure} 完成升级",
         )
         self.where = where
+
+
+class DatabaseRulesChanged(ConfigError):
+    """A rule that the database itself holds is gone or says something else: somebody changed the database."""
+
+    code = "database-rules-changed"
+
+    def __init__(self, where: str, name: str) -> None:
+        super().__init__(
+            f"the database {where} lacks the rule {name}, or holds another under its name; somebody changed it: find "
+            "out who, then run `yinzheng migrate`, which puts the rules back, and `yinzheng log verify`",
+            f"数据库 {where} 的保护规则 {name} 缺失或被改动;请先查明何人改动过数据库,再运行 yinzheng migrate 恢复规则,"
+            "并运行 yinzheng log verify 核对",
+        )
+        self.where = where
+        self.name = name
 
 
 class DatabaseTooNew(ConfigError):
@@ -98,21 +102,25 @@ class Database:
     Use one for each process: connections do not survive a fork.
 
     Args:
-        url: SQLAlchemy URL, ``sqlite:////data/registry.sqlite`` or ``postgresql+psycopg://...``.
+        url: ``sqlite:////data/registry.sqlite`` or ``postgresql+psycopg://...``.
+        verdicts_only: every connection can only read, and only what a verdict needs
+            (registry/verdict_columns.py); :meth:`transaction` then fails with the first write.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        engine = _connectable(url, foreign_keys=True)
+    def __init__(self, url: str | URL, *, verdicts_only: bool = False) -> None:
+        engine = make_engine(url, verdicts_only=verdicts_only)
         self._writing: Engine
         self._reading: Engine
         self._engine = engine
-        if engine.dialect.name == "sqlite":
+        if verdicts_only:
+            self._writing = self._reading = engine
+        elif engine.dialect.name == "sqlite":
             self._writing = engine.execution_options(begin="BEGIN IMMEDIATE", query_only="OFF")
             self._reading = engine.execution_options(begin="BEGIN", query_only="ON")
         else:
             self._writing = engine
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._look_ups = LookUps(engine)
 
     @property
     def dialect(self) -> str:
@@ -145,8 +153,18 @@ class Database:
         with _translated(), Session(self._reading, expire_on_commit=False, autoflush=False) as session:
             yield session
 
+    def look_up(self, statement: Select[Any], wanted: bytes | str | int) -> Sequence[tuple[Any, ...]]:
+        """Ask one statement outside of any transaction; see :meth:`registry.look_ups.LookUps.ask`.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        with _translated():
+            return self._look_ups.ask(statement, wanted)
+
     def close(self) -> None:
         """Close every connection that is not in use."""
+        self._look_ups.close()
         self._engine.dispose()
 
 
@@ -156,53 +174,92 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if _is_out_of_reach(error):
+        if is_out_of_reach(error):
             raise DatabaseUnavailable(str(error.orig)) from error
         raise
 
 
-def migrate(url: str, revision: str = "head") -> None:
-    """Create the database or bring it to a revision, in one transaction, and renew its triggers.
+def migrate(url: str | URL, revision: str = "head") -> tuple[str, ...]:
+    """Create the database or bring it to a revision, in one transaction, and renew its rules.
+
+    Returns:
+        The names of rules that were missing or changed before, though the revision was right;
+        empty for a new or an older database.
 
     Raises:
         DatabaseTooNew: it stands at a revision that this program does not know.
         DatabaseUnavailable: it does not answer.
     """
-    engine = _connectable(url, foreign_keys=False)
+    engine = make_engine(url, foreign_keys=False)
     script = _scripts()
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
         with _translated(), engine.execution_options(begin="BEGIN IMMEDIATE", query_only="OFF").begin() as connection:
-            _check_known(connection, script, url)
+            if (
+                connection.dialect.name == "postgresql"
+            ):  # of two that migrate at once, the second waits and does nothing
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            current = _check_known(connection, script, url)
+            is_newest = current == script.get_current_head()
+            changed = tuple(changed_triggers(connection, ALL_RULES)) if is_newest else ()
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
     finally:
         engine.dispose()
+    return changed
 
 
-def open_database(url: str) -> Database:
-    """Open a database that stands exactly at this program's revision.
+def newest_revision() -> str:
+    """The revision that this program works with."""
+    return str(_scripts().get_current_head())
+
+
+def current_revision(url: str | URL) -> str | None:
+    """The revision that a database stands at; None when there is nothing in it, or no file.
 
     Raises:
-        DatabaseNotMigrated: missing, empty, older, or triggers are missing.
+        DatabaseTooNew: this program does not know it.
+        DatabaseUnavailable: the database does not answer.
+    """
+    if _is_missing_file(url):
+        return None
+    database = Database(url)
+    try:
+        with database.reading() as session:
+            return _check_known(session.connection(), _scripts(), url)
+    finally:
+        database.close()
+
+
+def open_database(url: str | URL, *, verdicts_only: bool = False) -> Database:
+    """Open a database that stands exactly at this program's revision; ``verdicts_only`` as for :class:`Database`.
+
+    Raises:
+        DatabaseNotMigrated: missing, empty or older.
+        DatabaseRulesChanged: a rule is missing or another one.
         DatabaseTooNew: migrated by a newer program.
         DatabaseUnavailable: it does not answer.
     """
-    where = _shown(url)
-    path = make_url(url).database
-    if url.startswith("sqlite") and not (path and Path(path).is_file()):
-        raise DatabaseNotMigrated(where, "does not exist", "不存在")
-    database = Database(url)
+    where = shown(url)
+    if _is_missing_file(url):
+        raise DatabaseNotMigrated(where, "does not exist", "不存在", "yinzheng init")
+    database = Database(url, verdicts_only=verdicts_only)
     script = _scripts()
-    with database.reading() as session:
-        connection = session.connection()
-        current = _check_known(connection, script, url)
-        if current != script.get_current_head():
-            raise DatabaseNotMigrated(where, f"is at revision {current or 'none'}", f"的版本为 {current or '空'}")
-        missing = missing_triggers(connection, ALL_RULES)
-        if missing:
-            raise DatabaseNotMigrated(where, f"lacks the trigger {missing[0]}", f"缺少触发器 {missing[0]}")
+    try:
+        with database.reading() as session:
+            connection = session.connection()
+            current = _check_known(connection, script, url)
+            if current is None:
+                raise DatabaseNotMigrated(where, "is empty", "是空的", "yinzheng init")
+            if current != script.get_current_head():
+                raise DatabaseNotMigrated(where, f"is at the older revision {current}", f"的版本 {current} 较旧")
+            changed = changed_triggers(connection, ALL_RULES)
+            if changed:
+                raise DatabaseRulesChanged(where, changed[0])
+    except ConfigError:
+        database.close()
+        raise
     return database
 
 
@@ -210,45 +267,16 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory(str(_MIGRATIONS))
 
 
-def _check_known(connection: Connection, script: ScriptDirectory, url: str) -> str | None:
+def _is_missing_file(url: str | URL) -> bool:
+    address = make_url(url)
+    return address.get_backend_name() == "sqlite" and not (address.database and Path(address.database).is_file())
+
+
+def _check_known(connection: Connection, script: ScriptDirectory, url: str | URL) -> str | None:
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None:
         try:
             script.get_revision(current)
         except CommandError as error:
-            raise DatabaseTooNew(_shown(url), current) from error
+            raise DatabaseTooNew(shown(url), current) from error
     return current
-
-
-def _shown(url: str) -> str:
-    return make_url(url).render_as_string(hide_password=True)
-
-
-def _is_out_of_reach(error: DBAPIError) -> bool:
-    if isinstance(error.orig, sqlite3.Error):
-        # The low byte is the primary code; a missing table is SQLITE_ERROR, a bug of ours.
-        return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_OUT_OF_REACH
-    return isinstance(error, OperationalError) or error.connection_invalidated
-
-
-def _connectable(url: str, *, foreign_keys: bool) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url)
-
-    def connect(connection: sqlite3.Connection, _record: Any) -> None:
-        # The driver's own BEGIN comes too late (before the first write); ours is sent below.
-        connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-
-    def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        connection.exec_driver_sql(f"PRAGMA query_only = {options.get('query_only', 'ON')}")
-        connection.exec_driver_sql(str(options.get("begin", "BEGIN")))
-
-    event.listen(engine, "connect", connect)
-    event.listen(engine, "begin", begin)
-    return engine

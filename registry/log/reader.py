@@ -1,6 +1,5 @@
 """Read the log: proofs for leaves, and the check of the whole log from its files."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -9,11 +8,12 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from credential.errors import RefusedError
-from credential.merkle import BadProof, Frontier, Range, inclusion_ranges, leaf_hash, node_hash, verify_inclusion
+from credential.merkle import Frontier, LogProof, leaf_hash
 from credential.note import Checkpoint, format_proof, open_checkpoint, parse_checkpoint, parse_note
 from registry.columns import table_of
 from registry.database import Database
 from registry.log.outbox import logged_leaves
+from registry.log.paths import Head, TileCache
 from registry.log.tables import LogHeadRow, LogLeafRow
 from registry.log.tiles import (
     HEIGHT,
@@ -30,7 +30,6 @@ from registry.log.tiles import (
 _HEADS = table_of(LogHeadRow)
 _LEAVES = table_of(LogLeafRow)
 _IDS_AT_ONCE = 500
-_CACHED_TILES = 512  # expanded, about 33 KB each
 
 
 class NotLogged(RefusedError):
@@ -47,13 +46,14 @@ class NotLogged(RefusedError):
 
 
 class LogReader:
-    """Makes proofs from the published files; holds no key. Not safe for several threads."""
+    """Makes proofs from the published files; holds no key. Safe to share among threads."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
         self._folder = folder
         self._tiles = TileFolder(folder)
-        self._expanded: OrderedDict[tuple[int, int, int], list[list[bytes]]] = OrderedDict()
+        self._cache = TileCache(self._tiles)
+        self._head: Head | None = None
 
     def proof(self, leaf_id: int) -> str:
         """Prove one leaf against the newest checkpoint; see :meth:`proofs`."""
@@ -70,29 +70,41 @@ class LogReader:
             NoCheckpoint: none was published.
             LogDamaged: the tiles do not lead to its root.
         """
-        note, checkpoint = self._newest()
+        head = self._newest()
         found = self._positions(leaf_ids)
-        edge_hashes: dict[Range, bytes] = {}
         texts = []
         for leaf_id in leaf_ids:
             position, leaf = found.get(leaf_id, (None, b""))
-            if position is None or position >= checkpoint.size:
+            if position is None or position >= head.size:
                 raise NotLogged(leaf_id)
-            ranges = inclusion_ranges(position, checkpoint.size)
-            hashes = [self._hash(one, checkpoint.size, edge_hashes) for one in ranges]
-            try:
-                verify_inclusion(leaf_hash(leaf), position, checkpoint.size, hashes, checkpoint.root)
-            except BadProof as error:
-                raise LogDamaged(
-                    f"the tiles over leaf {position} are not the ones signed", "哈希块与检查点不符"
-                ) from error
-            texts.append(format_proof(position, hashes, note))
+            texts.append(format_proof(position, head.path(position, leaf), head.note))
         return texts
+
+    def prove(self, placed: Iterable[tuple[int | None, bytes | None]]) -> list[LogProof | None]:
+        """Prove leaves whose places are known, all against the newest checkpoint, checked as :meth:`proofs` does.
+
+        Args:
+            placed: position and bytes of each leaf; without a position it is not logged yet.
+
+        Returns:
+            None for a leaf that no published checkpoint covers.
+
+        Raises:
+            NoCheckpoint: none was published.
+            LogDamaged: the tiles do not lead to its root.
+        """
+        head = self._newest()
+        return [
+            None
+            if position is None or leaf is None or position >= head.size
+            else LogProof(position, head.path(position, leaf), head.note)
+            for position, leaf in placed
+        ]
 
     def is_logged(self, leaf_ids: Sequence[int]) -> bool:
         """Whether every one of the leaves is under the newest published checkpoint."""
         try:
-            size = self._newest()[1].size
+            size = self._newest().size
         except NoCheckpoint:
             return not leaf_ids
         found = self._positions(leaf_ids)
@@ -111,9 +123,12 @@ class LogReader:
         with self._database.reading() as session:
             return verify_log(self._folder, public_key, origin, logged_leaves(session))
 
-    def _newest(self) -> tuple[str, Checkpoint]:
-        note = self.checkpoint()
-        return note, parse_checkpoint(parse_note(note).text)
+    def _newest(self) -> Head:
+        """The head that the published checkpoint names; the file is read every time."""
+        note, head = self.checkpoint(), self._head
+        if head is None or head.note != note:
+            head = self._head = Head(note, parse_checkpoint(parse_note(note).text), self._cache)
+        return head
 
     def _positions(self, leaf_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
         found: dict[int, tuple[int, bytes]] = {}
@@ -124,34 +139,6 @@ class LogReader:
                 )
                 found |= {row.id: (row.position, row.leaf) for row in session.execute(statement)}
         return found
-
-    def _hash(self, one: Range, size: int, edge_hashes: dict[Range, bytes]) -> bytes:
-        width = one.end - one.start
-        if width & (width - 1) == 0:
-            return self._full_subtree(one.start, width.bit_length() - 1, size)
-        if one not in edge_hashes:  # on the right border: the same few for all proofs of one checkpoint
-            middle = one.start + (1 << (width - 1).bit_length() - 1)
-            left = self._hash(Range(one.start, middle), size, edge_hashes)
-            edge_hashes[one] = node_hash(left, self._hash(Range(middle, one.end), size, edge_hashes))
-        return edge_hashes[one]
-
-    def _full_subtree(self, start: int, height: int, size: int) -> bytes:
-        level, inner = divmod(height, HEIGHT)
-        index, place = divmod(start >> (HEIGHT * level), WIDTH)
-        width = min(WIDTH, (size >> (HEIGHT * level)) - index * WIDTH)
-        return self._tile(level, index, width)[inner][place >> inner]
-
-    def _tile(self, level: int, index: int, width: int) -> list[list[bytes]]:
-        key = (level, index, width)
-        if key in self._expanded:
-            self._expanded.move_to_end(key)
-            return self._expanded[key]
-        tile = self._tiles.read(level, index, width)
-        expanded = hash_row(_split_hashes(tile))
-        self._expanded[key] = expanded
-        if len(self._expanded) > _CACHED_TILES:
-            self._expanded.popitem(last=False)
-        return expanded
 
 
 def committed_size(session: Session) -> int:
