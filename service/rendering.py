@@ -25,6 +25,10 @@ from templates import pages_folder
 _BEIJING = timezone(timedelta(hours=8))
 _CODE_GROUP = 4
 _LANGUAGES = ("zh", "en")
+_CHINESE = "\u3400-\u9fff\u201c\u201d\uff08\uff09"
+_ASCII_PUNCTUATION = re.compile(rf"(?<=[{_CHINESE}]) ?([,;:]) ?|([,;:]) ?(?=[{_CHINESE}])")
+_WIDE = {",": "，", ";": "；", ":": "："}
+_BRACKETS = re.compile(r" ?\(([^()]*)\) ?")
 _RANGE = re.compile(r"\s*([A-Za-z-]+|\*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?\s*")
 
 #: htmx parses answers as HTML, which trusted types allow to this one policy (static/htmx-guard.js).
@@ -136,6 +140,11 @@ def group(code: str) -> str:
     return " ".join(code[start : start + _CODE_GROUP] for start in range(0, len(code), _CODE_GROUP))
 
 
+def full_width(text: str) -> str:
+    """Write Chinese punctuation as pages have it; our errors and reasons use that of ASCII, for terminals."""
+    return _ASCII_PUNCTUATION.sub(lambda match: _WIDE[match[1] or match[2]], _BRACKETS.sub(r"（\1）", text))
+
+
 class _Words:
     """What a template says in one language."""
 
@@ -145,7 +154,7 @@ class _Words:
 
     def choose(self, zh: str, en: str) -> str:
         """Give the sentence of the language."""
-        return zh if self._is_chinese else en
+        return full_width(zh) if self._is_chinese else en
 
     def address(self, path: str) -> str:
         """Give a path that keeps the language, if it was chosen by hand."""
@@ -154,7 +163,7 @@ class _Words:
     def sentence(self, zh: str, en: str) -> str:
         """Write one of our short sentences as people read it: capital letter, full stop."""
         if self._is_chinese:
-            return zh if zh.endswith("。") else f"{zh}。"
+            return full_width(zh if zh.endswith("。") else f"{zh}。")
         return en[:1].upper() + en[1:] + ("" if en.endswith(".") else ".")
 
     def day(self, text: str) -> str:

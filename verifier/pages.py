@@ -58,14 +58,13 @@ class Portraits(Protocol):
 Guard = Callable[[Request], None]
 
 
-def page_routes(desk: Desk, render: Render, guard: Guard, serial_guard: Guard, notices: Notices) -> APIRouter:
+def page_routes(desk: Desk, render: Render, guard: Guard, notices: Notices) -> APIRouter:
     """Make the routes of the pages.
 
     Args:
         desk: verifies.
         render: makes pages.
-        guard: refuses those who ask too much.
-        serial_guard: the same, stricter, for who asks by serial and name.
+        guard: refuses those who ask too much; tells by the path what is asked.
         notices: what pages say beside a verdict.
     """
     router = APIRouter(include_in_schema=False)
@@ -93,13 +92,11 @@ def page_routes(desk: Desk, render: Render, guard: Guard, serial_guard: Guard, n
             return RedirectResponse(f"/verify/file{_language(request)}", 303, headers=PRIVATE_HEADERS)
         return screen.show(request, desk.verify_file(document), switch_path="/verify/file")
 
-    _add_typing(router, desk, render, screen, guard, serial_guard)
+    _add_typing(router, desk, render, screen, guard)
     return router
 
 
-def _add_typing(  # noqa: PLR0913, PLR0917 - what page_routes was handed
-    router: APIRouter, desk: Desk, render: Render, screen: "VerdictScreen", guard: Guard, serial_guard: Guard
-) -> None:
+def _add_typing(router: APIRouter, desk: Desk, render: Render, screen: "VerdictScreen", guard: Guard) -> None:
     """Add the routes of the page on which codes, serials and names are typed."""
 
     @router.get("/verify")
@@ -114,7 +111,7 @@ def _add_typing(  # noqa: PLR0913, PLR0917 - what page_routes was handed
             return render(request, "typed.html", 422, uses_htmx=True, **values)
         return RedirectResponse(f"/c/{canonical}{_language(request)}", 303, headers=PRIVATE_HEADERS)
 
-    @router.post("/verify/serial", dependencies=[Depends(serial_guard)])
+    @router.post("/verify/serial", dependencies=[Depends(guard)])
     def typed_serial(
         request: Request,
         serial: Annotated[str, Form(max_length=_MAX_TYPED)] = "",
