@@ -68,11 +68,22 @@ def annotate(source: Path, checked: Checked, *, to: Path) -> AnnotatedCopy:
     Raises:
         InputError: ``to`` cannot be written, or the source is no longer what was checked.
     """
-    if to.suffix.lower() != ".xlsx":
-        raise NotXlsxName(to.name)
+    refuse_target(to)
     content, made = _make(source, checked)
     _write_new(to, content)
     return made
+
+
+def refuse_target(to: Path) -> None:
+    """Refuse a name that could not be written to in the end, before the long work.
+
+    Raises:
+        NotXlsxName, FileExists: as they say.
+    """
+    if to.suffix.lower() != ".xlsx":
+        raise NotXlsxName(to.name)
+    if os.path.lexists(to):
+        raise FileExists(to.name)
 
 
 def _make(source: Path, checked: Checked) -> tuple[bytes, AnnotatedCopy]:

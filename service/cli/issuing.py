@@ -1,6 +1,7 @@
 """``check``, ``issue``, ``approve``, ``batch``: from a spreadsheet to signed certificates."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,8 @@ from typing import Annotated
 import typer
 
 from credential.problem import Problem, RowOutcome
+from intake.annotate import annotate, refuse_target
+from intake.annotated import AnnotatedCopy, CopyKind
 from intake.report import json_lines
 from issuer.batch import ALREADY_ISSUED
 from issuer.issue import NotApproved
@@ -21,6 +24,7 @@ from service.house import House
 
 EXIT_ROWS_REFUSED = 1
 SUBMITTED = "submitted"
+DEFAULT_TEMPLATE = "professional-title"
 
 batch_app = typer.Typer(help=say("批次", "batches"), no_args_is_help=True)
 
@@ -33,6 +37,16 @@ PhotosOption = Annotated[
     typer.Option(help=say("照片压缩包(.zip), 文件名为身份证号", "zip of photos, each named by ID number")),
 ]
 TemplateOption = Annotated[str, typer.Option(help=say("证书模板", "template of the certificate"))]
+AnnotatedOption = Annotated[
+    Path | None,
+    typer.Option(
+        help=say(
+            "把标出问题的副本写到这个 .xlsx 文件(不覆盖已有文件; 内含个人信息)",
+            "write a copy of the sheet with its problems marked to this .xlsx file, which must not exist; "
+            "it holds personal data",
+        )
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help=say("逐行输出 JSON", "print JSON lines"))]
 BatchArgument = Annotated[int, typer.Argument(metavar="BATCH", help=say("批次号", "the batch"))]
 AsOption = Annotated[str, typer.Option("--as", help=say("您的人员代号", "who you are: ID of a person"))]
@@ -73,13 +87,18 @@ def check(
     context: typer.Context,
     file: FileArgument,
     photos: PhotosOption = None,
-    template: TemplateOption = "professional-title",
+    template: TemplateOption = DEFAULT_TEMPLATE,
+    annotated: AnnotatedOption = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Check a file; exit code 1 when a row is refused."""
+    if annotated is not None:
+        refuse_target(annotated)
     report = check_file(settings_of(context), file, photos=photos, template=template)
     show_check(report, as_json=as_json)
+    if annotated is not None:
+        show_copy(annotate(file, report, to=annotated), annotated)
     if any(one.outcome is RowOutcome.ERROR for one in report.problems):
         raise typer.Exit(EXIT_ROWS_REFUSED)
 
@@ -107,6 +126,34 @@ def show_check(report: CheckReport, *, as_json: bool = False) -> None:
         console.print(one)
 
 
+def show_copy(made: AnnotatedCopy, to: Path) -> None:
+    """Say what was written and what is not in it; on stderr, since stdout may be JSON lines."""
+    what = {
+        CopyKind.COPY: say("带标注的副本已写入", "the copy with its problems marked is in"),
+        CopyKind.LIST: say("问题清单已写入", "the list of problems is in"),
+    }
+    sys.stderr.write(f"{what[made.kind]} {to}\n")
+    for note in made.notes:
+        sys.stderr.write(say(note.zh, note.en) + "\n")
+
+
+def _offer_copy(report: CheckReport, file: Path, photos: Path | None, template: str) -> None:
+    """After rows were refused, say how to get them back marked in the sheet itself."""
+    if not any(one.outcome is RowOutcome.ERROR for one in report.problems):
+        return
+    copy = file.with_name(f"{file.stem}-checked.xlsx")
+    words = ["yinzheng", "check", str(file), *([] if photos is None else ["--photos", str(photos)])]
+    words += [] if template == DEFAULT_TEMPLATE else ["--template", template]
+    command = plain(shlex.join([*words, "--annotated", str(copy)]))
+    console.print(
+        say(
+            f"有行不能出证。要得到标出问题的副本, 请运行: {command}",
+            f"some rows were refused; for a copy of the sheet with its problems marked run: {command}",
+        ),
+        soft_wrap=True,
+    )
+
+
 def _rows(problems: tuple[Problem, ...], outcome: RowOutcome) -> int:
     return len({one.row for one in problems if one.outcome is outcome and one.code not in NOT_DATA})
 
@@ -117,7 +164,7 @@ def issue(
     issuer: Annotated[str, typer.Option(help=say("发证机构代号", "ID of the issuer"))],
     maker: AsOption,
     photos: PhotosOption = None,
-    template: TemplateOption = "professional-title",
+    template: TemplateOption = DEFAULT_TEMPLATE,
     approve_as: Annotated[
         str | None, typer.Option(help=say("审核人代号(须与提交人不同)", "ID of the second person who approves"))
     ] = None,
@@ -127,6 +174,7 @@ def issue(
     house = house_of(context)
     report = batches.check(house, file, photos=photos, issuer=issuer, template=template)
     show_check(report)
+    _offer_copy(report, file, photos, template)
     view = batches.submit(house, report, issuer=issuer, template=template, maker=maker)
     if view.is_new:
         console.print(say(f"已提交批次 [bold]{view.id}[/]", f"batch [bold]{view.id}[/] submitted"))
