@@ -13,6 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import Inspector
 
 _PREFIX = "yz_"
+_WHOLE = "_whole"  # ends the name of a trigger that stops TRUNCATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +62,37 @@ def drop_triggers(connection: Connection) -> None:
             connection.exec_driver_sql(f"DROP TRIGGER {name} ON {table}")
 
 
-def missing_triggers(connection: Connection, rules: Sequence[Rules]) -> list[str]:
+def changed_triggers(connection: Connection, rules: Sequence[Rules]) -> list[str]:
     """Name the triggers that should be there and are not, or that do something else under their name."""
     existing = _definitions(connection)
-    wanted = _triggers(inspect(connection), rules)
-    dialect = connection.dialect.name
-    return [one.name for one in wanted if existing.get(one.name) != _normal(_definition(one, dialect))]
+    changed = []
+    for trigger in _triggers(inspect(connection), rules):
+        wanted = {_normal(one) for one in _wanted(trigger, connection.dialect.name)}
+        if not wanted <= existing.get(trigger.name, set()):
+            changed.append(trigger.name)
+    return changed
 
 
-def _definitions(connection: Connection) -> dict[str, str]:
-    """What each trigger does: its whole statement on SQLite, the body of its function on PostgreSQL."""
+def _definitions(connection: Connection) -> dict[str, set[str]]:
+    """What each trigger does: its statement, and on PostgreSQL the body of its function and its twin for TRUNCATE."""
     if connection.dialect.name == "sqlite":
-        query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        query = "SELECT name, sql, '' FROM sqlite_master WHERE type = 'trigger'"
     else:
         query = (
-            "SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
-            "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL "
-            "AND n.nspname = current_schema()"
+            "SELECT t.tgname, pg_get_triggerdef(t.oid, true), p.prosrc FROM pg_trigger t "
+            "JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = current_schema()::regnamespace "
+            "JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = current_schema()::regnamespace "
+            "WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')"
         )
-    return {name: _normal(definition) for name, definition in connection.execute(text(query)).all()}
+    found: dict[str, set[str]] = {}
+    for name, *definitions in connection.execute(text(query)).all():
+        found.setdefault(name.removesuffix(_WHOLE), set()).update(_normal(one) for one in definitions)
+    return found
 
 
-def _definition(trigger: _Trigger, dialect: str) -> str:
-    statement = _statements(trigger, dialect)[0]
-    return statement if dialect == "sqlite" else statement.split("$$")[1]
+def _wanted(trigger: _Trigger, dialect: str) -> list[str]:
+    function, *rest = _statements(trigger, dialect)
+    return [function] if dialect == "sqlite" else [function.split("$$")[1], *rest]
 
 
 def _normal(statement: str) -> str:
@@ -144,5 +151,5 @@ def _statements(trigger: _Trigger, dialect: str) -> list[str]:
         f"CREATE TRIGGER {name} BEFORE {trigger.event} ON {table} FOR EACH ROW {call}",
     ]
     if trigger.event == "DELETE":
-        statements.append(f"CREATE TRIGGER {name}_whole BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {call}")
+        statements.append(f"CREATE TRIGGER {name}{_WHOLE} BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {call}")
     return statements

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Fixtures for every test; pytest finds them by their names here.
-from tests.postgresql import either_registry, empty_url, postgres_server, postgres_url, registry_url  # noqa: F401
+from tests.postgresql import either_registry, empty_url, postgres_server, postgres_url, registry_url  # noqa: F401 - fixtures
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENT_PREFIX = "YINZHENG_"

@@ -163,10 +163,6 @@ class House:
     qr_signer: MemorySigner
 
 
-OPENED: list[Database] = []
-"""Every database that a house was built on, for whoever has to close them."""
-
-
 NEW_REGISTRY: list[Callable[[], str]] = []
 """Where the registry of a new house is to be, if not in its folder; the fixture ``either_registry`` puts one here."""
 
@@ -199,7 +195,6 @@ def build_house(
         if is_new:
             migrate(url)
         database = Database(url)
-        OPENED.append(database)
     if is_new:
         with database.transaction() as session:
             add_issuer(session, ISSUER, now=clock.now())

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -43,6 +44,27 @@ def _migrate(url: str) -> None:
     from registry.database import migrate  # noqa: PLC0415 - every test loads this file, few need a registry
 
     migrate(url)
+
+
+@contextmanager
+def closed_afterwards() -> Iterator[None]:
+    """Close every database that a test opens: psycopg warns of connections that nobody closed."""
+    from registry.database import Database  # noqa: PLC0415 - as above
+
+    opened: list[Database] = []
+    real = Database.__init__
+
+    def init(self: Database, *arguments: Any, **named: Any) -> None:
+        real(self, *arguments, **named)
+        opened.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "__init__", init)
+        try:
+            yield
+        finally:
+            for database in opened:
+                database.close()
 
 
 class PostgresServer:
@@ -75,7 +97,8 @@ class PostgresServer:
         """A database of one's own, gone afterwards; yields its URL."""
         name = self.create(migrated=migrated)
         try:
-            yield self.url(name)
+            with closed_afterwards():
+                yield self.url(name)
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -109,7 +132,7 @@ class PostgresServer:
         process = subprocess.Popen(arguments, user=self._user, cwd=self.folder)
         try:
             self._run("pg_isready", "-h", self.folder, "-t", str(_PATIENCE), tries=_PATIENCE * 10)
-        except BaseException:
+        except AssertionError:
             end(process)
             raise
         return process
@@ -209,8 +232,5 @@ def either_registry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres_server")
         monkeypatch.setattr(fakes_issuer, "NEW_REGISTRY", [lambda: server.url(server.create())])
-    before = len(fakes_issuer.OPENED)
-    yield str(request.param)
-    for database in fakes_issuer.OPENED[before:]:
-        database.close()
-    del fakes_issuer.OPENED[before:]
+    with closed_afterwards():
+        yield str(request.param)

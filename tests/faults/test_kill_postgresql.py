@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes_issuer import OPENED, build_house, url_of
+from tests.fakes_issuer import build_house, url_of
 from tests.faults.faults import Countdown, Killed, expect_exactly_once, run_all, watched
 from tests.postgresql import PostgresServer
 
@@ -45,9 +45,8 @@ def test_killed_at_every_ninth_place_nothing_is_lost_or_doubled(
             passed = len(countdown.passed)
         second = build_house(folder, is_new=False)
         expect_exactly_once(second, run_all(second), folder)
-        for database in (first.database, second.database):
-            database.close()
-            OPENED.remove(database)
+        first.database.close()
+        second.database.close()
         at += EVERY
     assert passed > 80
 

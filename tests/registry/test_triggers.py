@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Inspector
 
-from registry.database import Database, DatabaseNotMigrated, migrate, open_database
+from registry.database import Database, DatabaseRulesChanged, migrate, open_database
 from registry.rules import ALL_RULES
-from registry.triggers import Rules, _statements, _triggers, missing_triggers
+from registry.triggers import Rules, _statements, _triggers, changed_triggers
 
 RULES = Rules(
     "counter",
@@ -97,11 +97,11 @@ def test_another_trigger_under_the_name_of_ours_is_found_and_a_migration_cures_i
     url = f"sqlite:///{tmp_path}/registry.sqlite"
     migrate(url)
     with Database(url).transaction() as session:
-        assert missing_triggers(session.connection(), ALL_RULES) == []
+        assert changed_triggers(session.connection(), ALL_RULES) == []
         session.execute(text("DROP TRIGGER yz_history_kept"))
         session.execute(text(statement))
-        assert missing_triggers(session.connection(), ALL_RULES) == ["yz_history_kept"]
-    with pytest.raises(DatabaseNotMigrated, match="yz_history_kept"):
+        assert changed_triggers(session.connection(), ALL_RULES) == ["yz_history_kept"]
+    with pytest.raises(DatabaseRulesChanged, match="yz_history_kept"):
         open_database(url)
     migrate(url)
     open_database(url).close()
