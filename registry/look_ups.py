@@ -85,17 +85,19 @@ class LookUps:
 
     def _connect(self) -> Any:
         """Take a connection out of the pool for good, with all that the pool sets on a new one."""
-        fairy = self._engine.raw_connection()
-        fairy.detach()
-        connection: Any = fairy.driver_connection
+        connection: Any = None
         try:
+            fairy = self._engine.raw_connection()
+            connection = fairy.driver_connection
+            fairy.detach()
             if self._is_sqlite:
                 connection.execute("PRAGMA query_only = ON")
             else:
                 connection.autocommit = True
                 connection.execute("SET default_transaction_read_only = on")
         except self._error as error:
-            connection.close()
+            if connection is not None:
+                connection.close()
             raise self._wrapped("", error) from error
         return connection
 

@@ -5,61 +5,124 @@ credential is good: that is the verifier's, who checks every signature and proof
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol, cast
 
-from sqlalchemy import Executable, Row, bindparam
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, literal_column
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from credential.errors import RefusedError
+from credential.merkle import LogProof
 from credential.model import State
 from credential.ports import Blobs, Change, Link, RegisteredCredential, RegisteredFile
+from registry.batches import record_owner
 from registry.columns import table_of
 from registry.credentials import UnknownSerial, open_record_key, open_sealed
 from registry.database import Database
 from registry.history import HistoryKind, details_place
-from registry.log.reader import NotLogged
+from registry.log.tables import LogLeafRow
 from registry.packs import PackDamaged, item_place
 from registry.prefixes import read_prefix
 from registry.tables import CredentialFileRow, CredentialRow, HistoryRow, PackRow, RecordKeyRow
 from registry.vault import RecordErased, RecordKey, Vault
 
-# A verifier's statements are put together once: SQLAlchemy takes longer for that than SQLite for the answer.
+# One statement finds all that a verdict needs, but for what became of a credential: few have ever changed, and
+# theirs are read again in one transaction with their changes. Columns are named one by one, since the account of a
+# verifier's process may read no others.
 _CREDENTIAL, _FILE = table_of(CredentialRow), table_of(CredentialFileRow)
 _KEY, _HISTORY = table_of(RecordKeyRow), table_of(HistoryRow)
+_NEWER, _OLDER = _CREDENTIAL.alias("newer"), _CREDENTIAL.alias("older")
+_LEAF = table_of(LogLeafRow)
+_ISSUE_LEAF, _SEAL_LEAF = _LEAF.alias("issue_leaf"), _LEAF.alias("seal_leaf")
+_STATE_CHANGED: ColumnElement[str] = literal_column(
+    repr(HistoryKind.STATE_CHANGED.value)
+)  # the parameter is what is looked for
 _FOUND = (
-    select_columns(_CREDENTIAL, _KEY.c.wrapped)
-    .join_from(
-        _CREDENTIAL,
-        _KEY,
-        (_KEY.c.batch_id == _CREDENTIAL.c.batch_id) & (_KEY.c.row_number == _CREDENTIAL.c.row_number),
+    select_columns(
+        _CREDENTIAL.c.id,
+        _CREDENTIAL.c.batch_id,
+        _CREDENTIAL.c.row_number,
+        _CREDENTIAL.c.state,
+        _CREDENTIAL.c.status_list,
+        _CREDENTIAL.c.status_index,
+        _CREDENTIAL.c.sealed,
+        _KEY.c.wrapped,
+        _ISSUE_LEAF.c.position,
+        _ISSUE_LEAF.c.leaf,
+        _NEWER.c.serial,
+        _NEWER.c.version,
+        _OLDER.c.serial,
+        _OLDER.c.version,
+        exists(
+            select_columns(_HISTORY.c.sequence)
+            .where(_HISTORY.c.credential_id == _CREDENTIAL.c.id, _HISTORY.c.kind == _STATE_CHANGED)
+            .correlate(_CREDENTIAL)
+        ),
+        _FILE.c.digest,
+        _FILE.c.length,
+        _SEAL_LEAF.c.position,
+        _SEAL_LEAF.c.leaf,
     )
-    .order_by(_CREDENTIAL.c.version.desc(), _CREDENTIAL.c.id.desc())
+    .select_from(_CREDENTIAL)
+    .join(_KEY, (_KEY.c.batch_id == _CREDENTIAL.c.batch_id) & (_KEY.c.row_number == _CREDENTIAL.c.row_number))
+    .outerjoin(_ISSUE_LEAF, _ISSUE_LEAF.c.id == _CREDENTIAL.c.issue_leaf)
+    .outerjoin(_NEWER, _NEWER.c.id == _CREDENTIAL.c.superseded_by_id)
+    .outerjoin(_OLDER, _OLDER.c.id == _CREDENTIAL.c.supersedes_id)
+    .outerjoin(_FILE, _FILE.c.credential_id == _CREDENTIAL.c.id)
+    .outerjoin(_SEAL_LEAF, _SEAL_LEAF.c.id == _FILE.c.seal_leaf)
+    .order_by(_CREDENTIAL.c.version.desc(), _CREDENTIAL.c.id.desc(), _FILE.c.revision)
 )
-_OF_FILE = select_columns(_FILE.c.credential_id).where(_FILE.c.digest == bindparam("wanted"))
-_BY_DIGEST = _FOUND.where(_CREDENTIAL.c.id.in_(_OF_FILE))
+_OF_FILE = select_columns(_FILE.c.credential_id).where(_FILE.c.digest == bindparam("wanted")).scalar_subquery()
+_BY_DIGEST = _FOUND.where(_CREDENTIAL.c.id == _OF_FILE)
 _BY_CODE = _FOUND.where(_CREDENTIAL.c.code_index == bindparam("wanted"))
 _BY_SERIAL = _FOUND.where(_CREDENTIAL.c.serial == bindparam("wanted"))
-_LINK = select_columns(_CREDENTIAL.c.serial, _CREDENTIAL.c.version).where(_CREDENTIAL.c.id == bindparam("wanted"))
 _IS_PRINTED = select_columns(_FILE.c.id).where(_FILE.c.credential_id == _CREDENTIAL.c.id).exists()
-_FILES = (
-    select_columns(_FILE.c.digest, _FILE.c.length, _FILE.c.seal_leaf)
-    .where(_FILE.c.credential_id == bindparam("wanted"))
-    .order_by(_FILE.c.revision)
-)
 _CHANGES = (
-    select_columns(_HISTORY)
-    .where(_HISTORY.c.credential_id == bindparam("wanted"), _HISTORY.c.kind == HistoryKind.STATE_CHANGED.value)
+    select_columns(
+        _HISTORY.c.sequence,
+        _HISTORY.c.state,
+        _HISTORY.c.effective_on,
+        _HISTORY.c.recorded_at,
+        _HISTORY.c.reason,
+        _HISTORY.c.details,
+    )
+    .where(_HISTORY.c.credential_id == bindparam("wanted"), _HISTORY.c.kind == _STATE_CHANGED)
     .order_by(_HISTORY.c.sequence)
 )
+
+
+class _Found(NamedTuple):
+    """One row of the statement: a credential and one of its files."""
+
+    id: int
+    batch_id: int
+    row_number: int
+    state: str
+    status_list: int
+    status_index: int
+    sealed: bytes
+    wrapped: bytes | None
+    issue_position: int | None
+    issue_leaf: bytes | None
+    newer_serial: str | None
+    newer_version: int | None
+    older_serial: str | None
+    older_version: int | None
+    has_changed: bool
+    file_digest: bytes | None
+    file_length: int | None
+    seal_position: int | None
+    seal_leaf: bytes | None
 
 
 class Proofs(Protocol):
     """What is asked of the log; registry.log.reader.LogReader answers it."""
 
-    def proofs(self, leaf_ids: Sequence[int]) -> list[str]:
-        """The C2SP tlog-proofs of some leaves; raises NotLogged while one of them has none."""
+    def prove(self, placed: Iterable[tuple[int | None, bytes | None]]) -> list[LogProof | None]:
+        """Prove leaves by position and bytes, all against one checkpoint; None for one that is not logged yet."""
         ...
 
     def checkpoint(self) -> str:
@@ -101,20 +164,17 @@ class RegistrySource:
 
     def by_digest(self, digest: bytes) -> RegisteredCredential | None:
         """Find by SHA-256 of an exact stored PDF."""
-        with self._database.reading() as session:
-            found = self._find(session, _BY_DIGEST, digest)
+        found = self._find(_BY_DIGEST, digest)
         return found[0] if found else None
 
     def by_code(self, code: str) -> RegisteredCredential | None:
         """Find by verification code, 16 characters in canonical form."""
-        with self._database.reading() as session:
-            found = self._find(session, _BY_CODE, self._vault.blind("code", code))
+        found = self._find(_BY_CODE, self._vault.blind("code", code))
         return found[0] if found else None
 
     def by_serial(self, serial: str) -> Sequence[RegisteredCredential]:
         """Find all versions under a serial (several issuers may use the same), newest first."""
-        with self._database.reading() as session:
-            return self._find(session, _BY_SERIAL, serial)
+        return self._find(_BY_SERIAL, serial)
 
     def checkpoint(self) -> str:
         """The newest published checkpoint of the log, a C2SP signed note."""
@@ -124,43 +184,49 @@ class RegistrySource:
         """The newest published status list, a CWT (tagged COSE_Sign1)."""
         return self._tokens.token(list_number)
 
-    def _find(self, session: Session, statement: Executable, wanted: bytes | str) -> list[RegisteredCredential]:
+    def _find(self, statement: Select[Any], wanted: bytes | str) -> list[RegisteredCredential]:
+        rows = [_Found._make(row) for row in self._database.look_up(statement, wanted)]
+        if not any(row.has_changed for row in rows):
+            return self._open_all(rows, {})
+        with self._database.reading() as session:  # one state of the database for credentials and changes
+            rows = [_Found._make(row) for row in _rows(session, statement, wanted)]
+            changes = {row.id: _rows(session, _CHANGES, row.id) for row in rows}
+        return self._open_all(rows, changes)
+
+    def _open_all(self, rows: list[_Found], changes: Mapping[int, Sequence[Row[Any]]]) -> list[RegisteredCredential]:
         found = []
-        for row in _rows(session, statement, wanted):
+        for _, files in groupby(rows, key=attrgetter("id")):
+            row, *more = files
             try:
-                key = open_record_key(self._vault, row, row.wrapped)
+                key = self._vault.open_key(record_owner(row.batch_id, row.row_number), row.wrapped)
             except RecordErased:
                 continue
-            found.append(self._opened(session, row, key))
+            found.append(self._opened([row, *more], key, changes.get(row.id, ())))
         return found
 
-    def _opened(self, session: Session, row: Row[Any], key: RecordKey) -> RegisteredCredential:
-        claims, _ = open_sealed(key, row)
-        files = _rows(session, _FILES, row.id)
-        issue_proof, *seal_proofs = self._prove([row.issue_leaf, *(one.seal_leaf for one in files)])
+    def _opened(self, rows: list[_Found], key: RecordKey, changes: Sequence[Row[Any]]) -> RegisteredCredential:
+        """Put a credential together from its rows, one for each file, or one without a file."""
+        row = rows[0]
+        claims, _ = open_sealed(key, cast("Row[Any]", row))
+        files = [one for one in rows if one.file_digest is not None]
+        issue_proof, *seal_proofs = self._proofs.prove(
+            [(row.issue_position, row.issue_leaf), *((one.seal_position, one.seal_leaf) for one in files)]
+        )
         return RegisteredCredential(
             claims=claims,
             state=State(row.state),
-            changes=_changes(session, row, key),
-            superseded_by=_link(session, row.superseded_by_id),
-            supersedes=_link(session, row.supersedes_id),
+            changes=tuple(_change(entry, key) for entry in changes),
+            superseded_by=_link(row.newer_serial, row.newer_version),
+            supersedes=_link(row.older_serial, row.older_version),
             files=tuple(
-                RegisteredFile(one.digest, one.length, proof) for one, proof in zip(files, seal_proofs, strict=True)
+                RegisteredFile(one.file_digest or b"", one.file_length or 0, proof or "")
+                for one, proof in zip(files, seal_proofs, strict=True)
             ),
-            issue_proof=issue_proof,
+            issue_proof=issue_proof or "",
             status_list=row.status_list,
             status_index=row.status_index,
             issued=bool(files),
         )
-
-    def _prove(self, leaf_ids: list[int]) -> list[str]:
-        """Prove each leaf; an empty text stands for one that is not logged yet."""
-        try:
-            return self._proofs.proofs(leaf_ids)
-        except NotLogged:
-            if len(leaf_ids) == 1:
-                return [""]
-            return [self._prove([leaf_id])[0] for leaf_id in leaf_ids]
 
 
 class DocumentStore:
@@ -228,28 +294,20 @@ class DocumentStore:
         return found[0][0], found[0][1]
 
 
-def _rows(session: Session, statement: Executable, wanted: bytes | str | int) -> Sequence[Row[Any]]:
+def _rows(session: Session, statement: Select[Any], wanted: bytes | str | int) -> Sequence[Row[Any]]:
     return session.connection().execute(statement, {"wanted": wanted}).all()
 
 
-def _changes(session: Session, row: Row[Any], key: RecordKey) -> tuple[Change, ...]:
-    changes = []
-    for entry in _rows(session, _CHANGES, row.id):
-        details = {} if entry.details is None else key.open(entry.details, details_place(entry.sequence))
-        changes.append(
-            Change(
-                state=State(entry.state or State.OTHER),
-                effective_on=entry.effective_on or entry.recorded_at.date(),
-                recorded_at=entry.recorded_at,
-                reason=entry.reason,
-                decision=details.get("decision", ""),
-            )
-        )
-    return tuple(changes)
+def _change(entry: Row[Any], key: RecordKey) -> Change:
+    details = {} if entry.details is None else key.open(entry.details, details_place(entry.sequence))
+    return Change(
+        state=State(entry.state or State.OTHER),
+        effective_on=entry.effective_on or entry.recorded_at.date(),
+        recorded_at=entry.recorded_at,
+        reason=entry.reason,
+        decision=details.get("decision", ""),
+    )
 
 
-def _link(session: Session, credential_id: int | None) -> Link | None:
-    if credential_id is None:
-        return None
-    row = _rows(session, _LINK, credential_id)[0]
-    return Link(row.serial, row.version)
+def _link(serial: str | None, version: int | None) -> Link | None:
+    return None if serial is None or version is None else Link(serial, version)
