@@ -1,6 +1,7 @@
 """Addresses of the registry's database, and the connections to it on SQLite and PostgreSQL."""
 
 import sqlite3
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from credential.errors import ConfigError
 from registry.verdict_columns import VERDICT_COLUMNS
+
+Address = URL
+"""Where a database is; with its password, which its ``str()`` does not show."""
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a writer waits for another's transaction; ours last milliseconds."""
@@ -58,7 +62,7 @@ class BadDatabaseAddress(ConfigError):
         )
 
 
-def read_address(address: str, password: str = "") -> URL:
+def read_address(address: str, password: str = "") -> Address:
     """Read the address of a PostgreSQL database, as an operator writes it.
 
     Args:
@@ -83,6 +87,11 @@ def read_address(address: str, password: str = "") -> URL:
     if not url.database:
         raise BadDatabaseAddress("names no database", "没有写数据库名")
     return url.set(drivername="postgresql+psycopg", password=password or None)
+
+
+def file_address(path: Path) -> Address:
+    """The address of a SQLite file."""
+    return URL.create("sqlite", database=str(path.absolute()))
 
 
 def shown(url: str | URL) -> str:

@@ -6,7 +6,7 @@ under it with AES-256-GCM, bound to the place where it stands. Destroying the
 wrapped key erases all of it at once, backups of the rest included.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import cbor2
@@ -20,7 +20,7 @@ from credential.errors import ConfigError, RefusedError, UnavailableError
 
 _FORMAT = b"\x01"
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2.2: random, at most 2^32 under one key
-_KEY_BYTES = 32
+KEY_BYTES = 32
 
 SEALED_OVERHEAD = len(_FORMAT) + _NONCE_BYTES + 16
 """Bytes that sealing adds: format, nonce, tag."""
@@ -55,8 +55,8 @@ class BadMasterKey(ConfigError):
 
     def __init__(self, length: int) -> None:
         super().__init__(
-            f"the master key has {length} bytes instead of {_KEY_BYTES}; hand in the one that `yinzheng init` made",
-            f"主密钥长度为 {length} 字节(应为 {_KEY_BYTES} 字节);请使用 yinzheng init 生成的主密钥",
+            f"the master key has {length} bytes instead of {KEY_BYTES}; hand in the one that `yinzheng init` made",
+            f"主密钥长度为 {length} 字节(应为 {KEY_BYTES} 字节);请使用 yinzheng init 生成的主密钥",
         )
 
 
@@ -111,7 +111,7 @@ class Vault:
     """
 
     def __init__(self, master_key: bytes, random: Callable[[int], bytes]) -> None:
-        if len(master_key) != _KEY_BYTES:
+        if len(master_key) != KEY_BYTES:
             raise BadMasterKey(len(master_key))
         self._master = master_key
         self._random = random
@@ -120,7 +120,7 @@ class Vault:
 
     def create_key(self) -> RecordKey:
         """Make a new random key; lost unless its wrapped form is stored."""
-        return RecordKey(self._random(_KEY_BYTES), self._random)
+        return RecordKey(self._random(KEY_BYTES), self._random)
 
     def wrap(self, key: RecordKey, owner: str) -> bytes:
         """Encrypt a record key under the master key, for its owner only."""
@@ -167,9 +167,13 @@ class Vault:
         """
         return RecordKey(self._derive("apart"), self._random).open_bytes(sealed, at)
 
+    def keys_for(self, purposes: Iterable[str]) -> dict[str, bytes]:
+        """The derived keys of some purposes, for a process that is to hold no others."""
+        return {purpose: self._derive(purpose) for purpose in purposes}
+
     def _derive(self, purpose: str) -> bytes:
         info = f"yinzheng/{purpose}/v1".encode()
-        return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=info).derive(self._master)
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self._master)
 
 
 def _key_place(owner: str) -> bytes:

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 from credential.errors import ConfigError, InputError, RefusedError
 
 _ABOUT = "installation.json"
+FOLDER_FORMAT = 1
+"""Raised when files move or change so that an older program would do harm; `yinzheng migrate` raises a folder's."""
+
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 #: What may be in a folder before it is made an installation: our own folders, from a first try that was cut off.
 _ALLOWED = frozenset({"cache", "DEMO", "blobs", "public", "reports", "checkpoint-copy", f"{_ABOUT}.new"})
@@ -53,6 +56,20 @@ class BadPublicUrl(InputError):
         self.url = url
 
 
+class FolderTooNew(ConfigError):
+    """The folder was made or upgraded by a newer program."""
+
+    code = "folder-too-new"
+
+    def __init__(self, folder: Path, number: int) -> None:
+        super().__init__(
+            f"{folder} has the format {number}, and this program knows no newer than {FOLDER_FORMAT}; install the newer "
+            "program, or restore the backup from before its upgrade",
+            f"{folder} 的格式版本为 {number}, 本程序最高支持 {FOLDER_FORMAT}; 请安装新版本程序, 或恢复升级前的备份",
+        )
+        self.folder = folder
+
+
 @dataclass(frozen=True, slots=True)
 class Installation:
     """What an installation says of itself; fixed when it is made, since signed things name it.
@@ -60,10 +77,12 @@ class Installation:
     Attributes:
         public_url: origin of the verdict pages and status lists.
         log_origin: first line of the log's checkpoints.
+        format: of the folder, :data:`FOLDER_FORMAT`; a folder of the first release does not say it.
     """
 
     public_url: str
     log_origin: str
+    format: int = FOLDER_FORMAT
 
     @property
     def status_uri(self) -> str:
@@ -76,7 +95,8 @@ class DataFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.database_url = f"sqlite:///{(root / 'registry.sqlite').absolute()}"
+        self.database = root / "registry.sqlite"
+        self.database_url = f"sqlite:///{self.database.absolute()}"
         self.keys = root / "keys"
         self.master_key = self.keys / "master.key"
         self.blobs = root / "blobs"
@@ -115,10 +135,15 @@ class DataFolder:
 
         Raises:
             NoDataFolder: there is none, or it is not readable as one.
+            FolderTooNew: a newer program made it.
         """
         try:
-            return Installation(**json.loads((self.root / _ABOUT).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            told = json.loads((self.root / _ABOUT).read_text(encoding="utf-8"))
+            number = told.get("format", 1)
+            if isinstance(number, int) and number > FOLDER_FORMAT:
+                raise FolderTooNew(self.root, number)
+            return Installation(**told)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise NoDataFolder(self.root) from error
 
 

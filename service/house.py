@@ -20,7 +20,7 @@ from press.issuer_look import IssuerLook
 from press.press import Press
 from press.template import Template
 from press.template_file import load_template
-from registry.database import Database, migrate, open_database
+from registry.database import Database, current_revision, migrate, open_database
 from registry.issuers import Issuer, get_issuer
 from registry.local_blobs import LocalBlobs
 from registry.log.reader import LogReader
@@ -32,6 +32,7 @@ from service.checking import core_count, font_library
 from service.folder import DataFolder, Installation, NoDataFolder, check_public_url
 from service.issuers import make_keys
 from service.passphrase import passphrase_of
+from service.registry_address import registry_address
 from service.settings import Settings
 from service.trust import read_own_trust_list
 from templates import certificate_folder
@@ -68,7 +69,7 @@ class House:
     @cached_property
     def database(self) -> Database:
         """The registry's database; refused unless it is at this program's revision."""
-        return open_database(self.folder.database_url)
+        return open_database(registry_address(self.settings))
 
     @cached_property
     def store(self) -> KeyStore:
@@ -284,12 +285,13 @@ def open_house(settings: Settings) -> House:
 
 
 def create_house(settings: Settings, *, public_url: str | None, passphrase: bytes | None = None) -> House:
-    """Make a data folder with registry, keys and an empty trust list, or bring an old one's database up to date.
+    """Make a data folder with registry, keys and an empty trust list, or complete one whose making was cut off.
 
     Raises:
         PublicUrlFixed: another address is asked for than the folder was made with.
         DataFolderInUse: the folder holds something else.
         BadPublicUrl: the address is no bare https origin.
+        DatabaseNotMigrated: the folder was made by an older program.
         MissingPassphrase: none was given.
     """
     folder = DataFolder(settings.data)
@@ -301,6 +303,10 @@ def create_house(settings: Settings, *, public_url: str | None, passphrase: byte
     house = House(settings, secret, SystemClock())
     if public_url is not None and check_public_url(public_url) != house.installation.public_url:
         raise PublicUrlFixed(house.installation.public_url)
-    migrate(folder.database_url)
+    address = registry_address(settings)
+    if current_revision(address) is None:
+        migrate(address)
+    else:
+        open_database(address).close()  # an older one is for `yinzheng migrate`, which keeps a copy of it
     make_keys(house.folder, house.installation, house.store, house.now())
     return house

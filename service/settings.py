@@ -59,6 +59,19 @@ class Settings(BaseSettings):
         default=None,
         description="File (mode 600) whose first line opens the keys; else YINZHENG_PASSPHRASE is read.",
     )
+    database: str = Field(
+        default="",
+        description="The registry's database, postgresql://user@host/database without password; empty for a file in "
+        "the data folder.",
+    )
+    database_password_file: Path | None = Field(
+        default=None, description="File (mode 600) whose first line is the password of the database's user."
+    )
+    verifier_key: Path | None = Field(
+        default=None,
+        description="File (mode 600) of yinzheng keys export-verifier, for serve --role verifier; by default "
+        "verifier.key in the data folder.",
+    )
     lang: Literal["", "zh", "en"] = Field(
         default="", description="Language of the command line: zh or en; empty follows the system's locale."
     )
