@@ -28,6 +28,7 @@ from credential.cose import message_bytes
 from credential.errors import ConfigError, InputError
 from credential.model import BadDate, Claims, PartialDate
 from credential.qr_capacity import MAX_MESSAGE_BYTES, budget, decimal_digits
+from credential.schema import QrFields
 from credential.serial import CODE_LENGTH
 
 __all__ = [
@@ -61,6 +62,9 @@ _TEXT = re.compile(rf"({_ORIGIN.pattern}){_PATH}([0-9A-HJKMNP-TV-Z]{{{CODE_LENGT
 _ISSUER = re.compile(r"[0-9A-Z]{18}")
 _SERIAL = re.compile(r"[0-9A-Z]{1,64}")
 _LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")
+CUT_MARK = "…"  # ends a title that had to be shortened; a shortened name has a flag of its own
+_LONGEST_WORDS = 200  # characters of a title or level, the most that _LINE takes
+_USUAL_FIELDS = QrFields()
 _REQUIRED = frozenset({0, 1, 2, 8, 9, 10, 11})
 _ALL = frozenset(range(12))
 _LAST_LIST = (1 << 31) - 1
@@ -203,41 +207,53 @@ def decode_qr_claims(payload: bytes) -> QrClaims:
     )
 
 
-def fit_qr_claims(
-    claims: Claims, status_list: int, budget: int, signature_bytes: int, *, digest: bytes | None = None
+def fit_qr_claims(  # noqa: PLR0913 - those of fit_qr_payload
+    claims: Claims,
+    status_list: int,
+    budget: int,
+    signature_bytes: int,
+    *,
+    in_qr: QrFields = _USUAL_FIELDS,
+    digest: bytes | None = None,
 ) -> QrClaims:
     """Give what :func:`fit_qr_payload` chooses, taken apart; arguments and errors are its."""
-    return decode_qr_claims(fit_qr_payload(claims, status_list, budget, signature_bytes, digest=digest))
+    return decode_qr_claims(fit_qr_payload(claims, status_list, budget, signature_bytes, in_qr=in_qr, digest=digest))
 
 
-def fit_qr_payload(
-    claims: Claims, status_list: int, budget: int, signature_bytes: int, *, digest: bytes | None = None
+def fit_qr_payload(  # noqa: PLR0913 - two of them have a default
+    claims: Claims,
+    status_list: int,
+    budget: int,
+    signature_bytes: int,
+    *,
+    in_qr: QrFields = _USUAL_FIELDS,
+    digest: bytes | None = None,
 ) -> bytes:
-    """Choose what of a credential's claims the QR code says, cutting the name if need be.
+    """Choose what of a credential's claims the QR code says, cutting the longer of name and title if need be.
 
     Args:
-        claims: the full claims; title, level and date are its fields ``title``,
-            ``level`` and ``qualified_on``.
+        claims: the full claims.
         status_list: number of the status list that ``status_index`` is in.
         budget: bytes of the message that the symbol holds, from :func:`budget`.
         signature_bytes: from ``cose.signature_bytes``.
+        in_qr: which fields are title, level and date for this kind of credential.
         digest: of the encoded claims, where the caller has it; spares encoding them again.
 
     Returns:
         The payload to be signed, as from :func:`encode_qr_claims`.
 
     Raises:
-        QrTooSmall: it does not fit even without a name.
+        QrTooSmall: it does not fit even without name and title.
         BadClaims: the claims themselves are bad.
     """
-    qualified_on = claims.fields.get("qualified_on", "")
+    qualified_on = claims.fields.get(in_qr.date, "")
     whole = QrClaims(
         issuer=claims.issuer,
         serial=claims.serial,
         name=claims.holder.name,
         name_is_cut=False,
-        title=claims.fields.get("title", ""),
-        level=claims.fields.get("level", ""),
+        title=_cut(claims.fields.get(in_qr.title, ""), _LONGEST_WORDS),
+        level=_cut(claims.fields.get(in_qr.level, ""), _LONGEST_WORDS),
         qualified_on=PartialDate(qualified_on) if qualified_on else None,
         status_list=status_list,
         status_index=claims.status_index,
@@ -248,12 +264,28 @@ def fit_qr_payload(
     needed = message_bytes(len(payload), signature_bytes)
     if needed <= budget:
         return payload
-    for length in range(len(whole.name) - 1, -1, -1):
-        cut = replace(whole, name=whole.name[:length], name_is_cut=True)
+    cut = whole
+    while cut.name or cut.title not in {"", CUT_MARK}:
+        if len(cut.name) >= len(cut.title):
+            cut = replace(cut, name=cut.name[:-1], name_is_cut=True)
+        else:
+            cut = replace(cut, title=_cut(whole.title, len(cut.title) - 1))
         needed = message_bytes(len(_write(cut)), signature_bytes)
         if needed <= budget:
             return encode_qr_claims(cut)
     raise QrTooSmall(needed, budget)
+
+
+def says(words: str, full: str) -> bool:
+    """Whether the QR code's title or level is the full text, or a marked beginning of it."""
+    return words == full or (words.endswith(CUT_MARK) and full.startswith(words.removesuffix(CUT_MARK)))
+
+
+def _cut(words: str, length: int) -> str:
+    """Shorten a text to so many characters, the mark of the cut included."""
+    if len(words) <= length:
+        return words
+    return words[: length - 1] + CUT_MARK
 
 
 def qr_text(public_url: str, code: str, message: bytes) -> str:

@@ -10,12 +10,17 @@ from enum import StrEnum
 from typing import Any
 
 from credential.errors import ConfigError
+from credential.serial import SerialPattern
+
+PARAGRAPH_MARK = "\N{PARAGRAPH SEPARATOR}"
+"""Between the paragraphs of a long text: claims hold no control characters, so no line feed either."""
 
 
 class FieldKind(StrEnum):
     """How a value is read and checked at intake."""
 
     TEXT = "text"
+    LONG_TEXT = "long-text"  # paragraphs, kept apart by PARAGRAPH_MARK
     NAME = "name"
     SEX = "sex"
     ID_NUMBER = "id-number"
@@ -126,6 +131,36 @@ class TitleTable:
 
 
 @dataclass(frozen=True, slots=True)
+class QrFields:
+    """Which fields of a record the QR code says beside serial and name; an empty key for none.
+
+    Attributes:
+        title: what the certificate is about.
+        level: how high it counts.
+        date: when that was reached.
+    """
+
+    title: str = "title"
+    level: str = "level"
+    date: str = "qualified_on"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """How certificates of a kind are numbered.
+
+    Attributes:
+        pattern: in place of the issuer's own; None to keep to that.
+        series: what stands for the series where a row has none in the table.
+        level: what stands for the level likewise.
+    """
+
+    pattern: SerialPattern | None = None
+    series: str = "00"
+    level: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
 class RecordSchema:
     """All that intake must know about a kind of credential.
 
@@ -136,6 +171,8 @@ class RecordSchema:
         photo: whether a photo is needed.
         unique_by: keys that, with issuer, person and kind, identify a live credential.
         titles: None where the kind has none.
+        in_qr: what the QR code says.
+        numbering: of its serials.
     """
 
     kind: str
@@ -144,6 +181,8 @@ class RecordSchema:
     photo: PhotoNeed
     unique_by: tuple[str, ...]
     titles: TitleTable | None
+    in_qr: QrFields = QrFields()
+    numbering: Numbering = Numbering()
 
     def field(self, key: str) -> Field:
         """The field with this key.
@@ -168,7 +207,7 @@ def parse_schema(record: Mapping[str, Any], titles: Mapping[str, Any] | None) ->
         BadSchema: a key is missing or unknown, or a shape names an unknown field.
     """
     try:
-        _refuse_unknown(record, {"kind", "photo", "unique_by", "field", "shape"})
+        _refuse_unknown(record, {"kind", "photo", "unique_by", "field", "shape", "in_qr", "numbering"})
         for one in record["field"]:
             _refuse_unknown(one, {"key", "kind", "heading", "english", "aliases", "max_length", "choices"})
         for one in record["shape"]:
@@ -202,6 +241,8 @@ def parse_schema(record: Mapping[str, Any], titles: Mapping[str, Any] | None) ->
             photo=PhotoNeed(record["photo"]),
             unique_by=tuple(record["unique_by"]),
             titles=None if titles is None else _parse_titles(titles),
+            in_qr=_parse_in_qr(record.get("in_qr")),
+            numbering=_parse_numbering(record.get("numbering", {})),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise BadSchema(
@@ -209,7 +250,35 @@ def parse_schema(record: Mapping[str, Any], titles: Mapping[str, Any] | None) ->
         ) from error
     for key in (*schema.unique_by, *(key for shape in shapes for key in (*shape.marks, *shape.required))):
         schema.field(key)
+    if "in_qr" in record:
+        _check_in_qr(schema)
     return schema
+
+
+def _parse_in_qr(table: Mapping[str, Any] | None) -> QrFields:
+    if table is None:
+        return QrFields()
+    _refuse_unknown(table, {"title", "level", "date"})
+    return QrFields(*(str(table.get(key, "")) for key in ("title", "level", "date")))
+
+
+def _check_in_qr(schema: RecordSchema) -> None:
+    for key in (schema.in_qr.title, schema.in_qr.level, schema.in_qr.date):
+        if key:
+            schema.field(key)
+    date = schema.in_qr.date
+    if date and schema.field(date).kind is not FieldKind.DATE:
+        raise BadSchema(f"[in_qr] date = {date!r} is not a date", f"[in_qr] 的 date“{date}”不是日期字段")
+
+
+def _parse_numbering(table: Mapping[str, Any]) -> Numbering:
+    _refuse_unknown(table, {"pattern", "series", "level"})
+    pattern = table.get("pattern")
+    return Numbering(
+        pattern=None if pattern is None else SerialPattern.parse(pattern),
+        series=str(table.get("series", "00")),
+        level=str(table.get("level", "0")),
+    )
 
 
 def _refuse_unknown(table: Mapping[str, Any], known: set[str]) -> None:

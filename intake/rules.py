@@ -92,8 +92,8 @@ def find_duplicates(rows: CheckedRows, schema: RecordSchema) -> None:
         number = rows.numbers[earlier]
         finding = error(
             "duplicate-row",
-            f"与第 {number} 行重复(同一人员、同一资格), 请删除其中一行",
-            f"it repeats row {number} (same person, same title); delete one of the two",
+            f"与第 {number} 行重复(同一人员、同一资格或项目), 请删除其中一行",
+            f"it repeats row {number} (same person, same matter); delete one of the two",
         )
         rows.add(position, id_key, finding)
 

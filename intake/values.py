@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from credential.schema import Field, FieldKind
+from credential.schema import PARAGRAPH_MARK, Field, FieldKind
 from intake.dates import DateRefused, read_date_number, read_date_text
 from intake.findings import Finding, Reading, error, warning
 from intake.workbook import Cell
@@ -92,6 +92,17 @@ def read_text(cell: Cell) -> Reading:
     if lost is not None:
         return Reading("", (_lost_character(lost, joined),))
     return Reading(joined, notes)
+
+
+def read_long_text(cell: Cell) -> Reading:
+    """Read a text of several paragraphs: each line of the cell is one, empty lines go."""
+    if type(cell) is not str or len(cell.split("\n")) < 2:
+        return read_text(cell)
+    readings = [read_text(line) for line in cell.replace("\r", "\n").split("\n") if line.strip()]
+    return Reading(
+        PARAGRAPH_MARK.join(one.value for one in readings),
+        tuple(dict.fromkeys(finding for one in readings for finding in one.findings)),
+    )
 
 
 def read_word(cell: Cell) -> Reading:
@@ -267,6 +278,7 @@ def _lost_character(char: str, text: str) -> Finding:
 
 
 _READERS: dict[FieldKind, Callable[[Cell], Reading]] = {
+    FieldKind.LONG_TEXT: read_long_text,
     FieldKind.DOCUMENT_NUMBER: read_document_number,
     FieldKind.CERTIFICATE_NUMBER: read_certificate_number,
     FieldKind.REMARK: read_remark,

@@ -343,8 +343,8 @@ def _append(session: Session, batch: Batch, kind: HistoryKind, now: datetime, by
 def _problem(fate: RowFate) -> Problem:
     zh, en = {
         ALREADY_ISSUED: (
-            f"同一职称的有效证书已存在,编号 {fate.serial},不再重复发证",
-            f"a live certificate for the same title exists with serial {fate.serial}, so none is issued",
+            f"同一人员同一资格(或项目)的有效证书已存在,编号 {fate.serial},不再重复发证",
+            f"a live certificate for the same person and matter exists with serial {fate.serial}, so none is issued",
         ),
         "batch-cancelled": (
             f"批次已取消,编号 {fate.own_serial} 作废",

@@ -219,7 +219,9 @@ def _reserve(look: _Look, batch: Batch, row: StoredRow, slot: Slot, now: datetim
     digest = claims_digest(payload)
     signer = look.signer
     width = signature_bytes(signer.algorithm)
-    in_qr = fit_qr_payload(claims, slot.list_number, look.qr_budget, width, digest=digest)
+    in_qr = fit_qr_payload(
+        claims, slot.list_number, look.qr_budget, width, in_qr=office.schema.in_qr, digest=digest
+    )
     qr_message = sign_message(in_qr, signer)
     return _Reserved(
         claims=claims,

@@ -4,13 +4,17 @@ The claims hold canonical values (ISO dates, ungrouped codes); people read
 ``2026年06月30日`` and ``7F3K-9Q2M-WX4T-8ZBN``. Every rule of that kind is here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from credential.model import Claims, DocumentType, PartialDate
 from press.template import Template
 
 _DIGITS = "〇一二三四五六七八九"  # 〇 is U+3007, an ideograph of its own, not a circle
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _CODE_GROUP = 4
 _CACHED_DATES = 4096  # a batch has few dates of issue, and not many of qualification
 
@@ -29,7 +33,8 @@ def display_values(template: Template, claims: Claims) -> Mapping[str, str]:
     A value stands on the page whole, though a long one may be broken over lines.
     """
     holder = claims.holder
-    values = dict(claims.fields)
+    values: dict[str, str] = _Words(claims)
+    values |= claims.fields
     for key in template.date_keys & values.keys():
         values[key] = chinese_date(PartialDate(values[key]))
     values |= {
@@ -43,8 +48,12 @@ def display_values(template: Template, claims: Claims) -> Mapping[str, str]:
         "verification_code": group(claims.verification_code),
         "issued_on": numeral_date(claims.issued_on),
         "expires_on": "" if claims.expires_on is None else chinese_date(PartialDate(claims.expires_on.isoformat())),
-        "statement": _statement(template, claims),
     }
+    values |= {key: values[key] for key in template.variants}
+    mode = claims.fields.get(template.statement_field, "")
+    for key, texts in (("statement", template.statements), ("statement@english", template.english_statements)):
+        text = texts.get(mode, texts.get("", ""))
+        values[key] = text.format_map(values) if "{" in text else text
     return {key: value for key, value in values.items() if value}
 
 
@@ -70,6 +79,25 @@ def numeral_date(day: PartialDate) -> str:
     return "".join(parts)
 
 
+@lru_cache(_CACHED_DATES)
+def english_date(day: PartialDate) -> str:
+    """Write a date in English, ``30 June 2026``, no more precisely than it is known."""
+    parts = [f"{day.year:04}"]
+    if day.month is not None:
+        parts.append(_MONTHS[day.month - 1])
+    if day.day is not None:
+        parts.append(str(day.day))
+    return " ".join(reversed(parts))
+
+
+DATE_STYLES: Mapping[str, Callable[[PartialDate], str]] = {
+    "chinese": chinese_date,
+    "numeral": numeral_date,
+    "iso": str,
+    "english": english_date,
+}
+
+
 def group(code: str) -> str:
     """Write a verification code in groups of four."""
     return "-".join(code[start : start + _CODE_GROUP] for start in range(0, len(code), _CODE_GROUP))
@@ -82,14 +110,19 @@ def _numeral(number: int) -> str:
     return head + (_DIGITS[ones] if ones else "")
 
 
-class _Blank(dict[str, str]):
-    """A record's fields; those it does not have are blank."""
+class _Words(dict[str, str]):
+    """What is shown of each field; dates in other styles come when asked for, what is not known is blank."""
 
-    def __missing__(self, _key: str) -> str:
-        return ""
+    def __init__(self, claims: Claims) -> None:
+        super().__init__()
+        self._claims = claims
 
-
-def _statement(template: Template, claims: Claims) -> str:
-    mode = claims.fields.get(template.statement_field, "")
-    text = template.statements.get(mode, template.statements.get("", ""))
-    return text.format_map(_Blank(claims.fields)) if "{" in text else text
+    def __missing__(self, key: str) -> str:
+        field, _, style = key.partition("@")
+        if field == "issued_on":
+            day = str(self._claims.issued_on)
+        elif field == "expires_on":
+            day = "" if self._claims.expires_on is None else self._claims.expires_on.isoformat()
+        else:
+            day = self._claims.fields.get(field, "")
+        return DATE_STYLES[style](PartialDate(day)) if style and day else ""

@@ -79,8 +79,7 @@ def _check_samples(template: Template, samples: SamplePress) -> TemplateReport:
     findings: list[Finding] = []
     printed: list[str] = []
     longest = 0
-    layouts = (True, False) if template.photo_box is not None else (False,)
-    prefixes = {photo: samples.press.prefix(photo) for photo in layouts}
+    prefixes = {photo: samples.press.prefix(photo) for photo in template.layouts}
     if not samples.samples:
         findings.append(Finding("", "no-samples", "the folder samples holds none", "samples 目录中没有样例"))
     for name, sample in samples.samples.items():

@@ -7,6 +7,7 @@ Sizes go down in steps of half a point, so that neighbouring certificates look a
 from dataclasses import dataclass
 
 from credential.errors import InputError
+from credential.schema import PARAGRAPH_MARK
 from press.fonts import FontChain, Glyph
 from press.syntax import POINTS_PER_MM
 from press.template import Box, TextBox
@@ -14,6 +15,7 @@ from press.template import Box, TextBox
 _SIZE_STEP = 0.5
 # Han characters fill their em square, which sits from 0.12 em below the baseline to 0.88 em above it.
 _MIDDLE_OF_HAN = 0.38
+_TOP_OF_HAN = 0.88
 _AIR = 4.5  # points that wrapped lines leave free in the height of their box, so that they do not touch its rule
 _SHARE_BEFORE = {"left": 0.0, "centre": 0.5, "right": 1.0}  # of the width that a line leaves free
 _SLACK = 0.01  # points; for rounding, far below what an eye or a printer resolves
@@ -84,7 +86,7 @@ def fit(text: str, frame: Frame, key: str) -> Setting:
     """Find the largest setting that the rules of the box allow.
 
     Args:
-        text: without line breaks; every character has a glyph.
+        text: without line breaks but those between paragraphs; every character has a glyph.
         frame: where it goes.
         key: names the text in the error.
 
@@ -94,25 +96,37 @@ def fit(text: str, frame: Frame, key: str) -> Setting:
     """
     where, box, chain = frame.where, frame.box, frame.chain
     width = box.width * POINTS_PER_MM + _SLACK
+    if PARAGRAPH_MARK in text:
+        return _fit_lines(text.split(PARAGRAPH_MARK), frame, key)
     glyphs = chain.glyphs(text)
-    advances = [glyph.advance / 1000 for glyph in glyphs]
-    total = sum(advances)
+    total = sum([glyph.advance for glyph in glyphs]) / 1000
     tracking = _tracking(where, len(text), total)
     size = where.size
     while size >= where.one_line_size:
         if total * size + tracking * max(len(text) - 1, 0) <= width:
             return _place([(text, glyphs)], size, frame, tracking)
         size -= _SIZE_STEP
+    return _fit_lines([text], frame, key)
+
+
+def _fit_lines(paragraphs: list[str], frame: Frame, key: str) -> Setting:
+    where, box, chain = frame.where, frame.box, frame.chain
+    width = box.width * POINTS_PER_MM + _SLACK
+    advances = [[glyph.advance / 1000 for glyph in chain.glyphs(one)] for one in paragraphs]
     # A wrapped text may be as large as the rules allow for one line, then smaller; its height must fit too.
     size = where.one_line_size
     height = box.height * POINTS_PER_MM - _AIR + _SLACK
     while where.lines > 1 and size >= where.min_size:
         fitting = min(where.lines, 1 + int((height - size) / (size * where.leading)))
-        lines = _wrap(text, advances, width / size)
+        lines = [
+            line
+            for one, widths in zip(paragraphs, advances, strict=True)
+            for line in _wrap(one, widths, width / size, is_even=not where.is_filled)
+        ]
         if len(lines) <= fitting:
             return _place([(line, chain.glyphs(line)) for line in lines], size, frame, 0)
         size -= _SIZE_STEP
-    raise Overflow(key, len(text))
+    raise Overflow(key, sum(map(len, paragraphs)))
 
 
 def _tracking(where: TextBox, count: int, total: float) -> float:
@@ -127,6 +141,8 @@ def _place(lines: list[tuple[str, list[Glyph]]], size: float, frame: Frame, trac
     step = size * where.leading
     middle = (frame.page_height - box.y - box.height / 2) * POINTS_PER_MM
     first = middle + step * (len(lines) - 1) / 2 - _MIDDLE_OF_HAN * size
+    if where.is_on_top:
+        first = (frame.page_height - box.y) * POINTS_PER_MM - _TOP_OF_HAN * size
     placed = []
     for number, (line, glyphs) in enumerate(lines):
         used = sum([glyph.advance for glyph in glyphs]) / 1000 * size + tracking * max(len(line) - 1, 0)
@@ -135,15 +151,16 @@ def _place(lines: list[tuple[str, list[Glyph]]], size: float, frame: Frame, trac
     return Setting(size, tuple(placed))
 
 
-def _wrap(text: str, advances: list[float], width: float) -> list[str]:
-    """Break a text into as few lines of at most ``width`` ems as the breaks allow, evenly filled.
+def _wrap(text: str, advances: list[float], width: float, *, is_even: bool = True) -> list[str]:
+    """Break a text into as few lines of at most ``width`` ems as the breaks allow, on request evenly filled.
 
     Words of letters and digits stay whole where they fit on a line; a name is
     broken after a separator where that costs no line.
     """
-    fewest = len(_break(text, advances, width, at_separator=False))
-    if fewest < 2:
-        return [text]
+    filled = _break(text, advances, width, at_separator=False)
+    fewest = len(filled)
+    if fewest < 2 or not is_even:
+        return filled
     # Even lines look composed; a last line of one character looks like a mistake.
     for at_separator in (True, False):
         even = sum(advances) / fewest
@@ -152,7 +169,7 @@ def _wrap(text: str, advances: list[float], width: float) -> list[str]:
             if len(lines) <= fewest:
                 return lines
             even += 0.5
-    return _break(text, advances, width, at_separator=False)
+    return filled
 
 
 def _break(text: str, advances: list[float], width: float, *, at_separator: bool) -> list[str]:

@@ -21,6 +21,7 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <rdf:li xml:lang={language}>{title}</rdf:li></rdf:Alt></dc:title>
 <dc:creator><rdf:Seq><rdf:li>{issuer}</rdf:li></rdf:Seq></dc:creator>
 <dc:language><rdf:Bag><rdf:li>{plain_language}</rdf:li></rdf:Bag></dc:language>
+<dc:source>urn:sha256:{source}</dc:source>
 <pdf:Producer>{producer}</pdf:Producer>
 <pdfaid:part>3</pdfaid:part>
 <pdfaid:conformance>A</pdfaid:conformance>
@@ -42,12 +43,17 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
-def xmp_packet(title: str, issuer: str, language: str) -> bytes:
-    """Write the packet, UTF-8; the title is the kind of document, never a name."""
+def xmp_packet(title: str, issuer: str, language: str, template_digest: bytes) -> bytes:
+    """Write the packet, UTF-8; the title is the kind of document, never a name.
+
+    The digest of the template's version stands in it, so that no two versions
+    share a prefix, and a prefix says by whose rules its values are displayed.
+    """
     return _PACKET.format(
         title=escape(title),
         issuer=escape(issuer),
         language=quoteattr(language),
         plain_language=escape(language),
         producer=_PRODUCER,
+        source=template_digest.hex(),
     ).encode("utf-8")

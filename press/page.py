@@ -135,13 +135,13 @@ class _Planner:
         text = item.text.format(**self.look.words())
         if not text or (item.only_sample and not self.look.is_sample):
             return
-        mcid = None if item.role is Role.ARTIFACT else self.tree.add(item.role)
+        mcid = None if item.role is Role.ARTIFACT else self.tree.add(item.role, language=item.language)
         self.set(text, item.role, mcid, item.where, item.rotate)
 
     def take_row(self, item: Row) -> None:
         if self.list is None:
             self.list = self.tree.group("L", attributes=b"<</O/List/ListNumbering/None>>")
-        entry = self.tree.group("LI", self.list)
+        entry = self.tree.group("LI", self.list, language=item.language)
         label_mcid = self.tree.add("Lbl", entry)
         varies = len(item.sources) > 1
         if not varies:
@@ -168,7 +168,7 @@ class _Planner:
                 before=item.before,
                 empty="",
                 tag="P",
-                mcid=self.tree.add("P"),
+                mcid=self.tree.add("P", language=item.language),
                 frame=self.frame(item.where),
                 label=None,
                 label_mcid=-1,
@@ -212,10 +212,12 @@ class _Planner:
 
     def known_texts(self, slot: Slot) -> Iterable[str]:
         """Characters that every certificate is sure to need in this slot."""
-        if slot.key == "statement":
+        field = slot.sources[0].field
+        texts = {"statement": self.template.statements, "statement@english": self.template.english_statements}
+        if field in texts:
             # Only the fixed parts: what stands in braces is filled in with other characters.
-            return [part for text in self.template.statements.values() for part, *_ in Formatter().parse(text)]
-        return _SURE.get(slot.key, ())
+            return [part for text in texts[field].values() for part, *_ in Formatter().parse(text)]
+        return _SURE.get(field, ())
 
 
 _SURE: Mapping[str, tuple[str, ...]] = {

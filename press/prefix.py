@@ -161,7 +161,7 @@ def _compile(plan: PagePlan, glyphs: Sequence[Glyph]) -> tuple[bytes, list[int]]
 def _catalog(plan: PagePlan, writer: ObjectWriter, *, pages: int, widget: int, tree: int) -> bytes:
     template = plan.template
     profile = writer.add(deflated(b"/N 3", srgb_profile()))
-    xmp = xmp_packet(template.title, plan.look.name, template.language)
+    xmp = xmp_packet(template.title, plan.look.name, template.language, template.digest)
     metadata = writer.add(stream(b"/Type/Metadata/Subtype/XML", xmp))
     files = [
         writer.add(_file_specification(COSE_NAME, Tail.COSE, "Data", "证书数据及其签名 (COSE)")),
@@ -299,7 +299,7 @@ def _seal(plan: PagePlan, writer: ObjectWriter) -> int:
     """Write the widget's appearance: the drawing as one group, multiplied onto what is under it."""
     place = plan.template.seal
     drawing = draw_seal(plan.template, writer)
-    words = seal_words(place, plan.look.seal_arc, plan.look.seal_bottom, plan.seal_chain)
+    words = seal_words(place, plan.look.seal_arc, place.bottom or plan.look.seal_bottom, plan.seal_chain)
     box = numbers(0, 0, drawing.width, drawing.height)
     form = b"/Type/XObject/Subtype/Form/BBox[%b]" % box
     group = writer.add(

@@ -20,6 +20,7 @@ from credential.model import Claims, PartialDate, Record
 from credential.ports import Signer
 from credential.qr import qr_prefix
 from credential.qr_capacity import budget
+from credential.schema import PARAGRAPH_MARK
 from press.cms import CmsTemplate
 from press.display import display_values
 from press.fonts import FontLibrary, MissingGlyph
@@ -267,7 +268,7 @@ def _fed(state: "Hash", content: bytes) -> "Hash":
 
 def _check_slot(slot: Slot, values: Mapping[str, str]) -> LayoutProblem | None:
     _, text = slot.text(values)
-    missing = slot.frame.chain.missing(text)
+    missing = slot.frame.chain.missing(text.replace(PARAGRAPH_MARK, ""))
     if missing:
         error: Overflow | MissingGlyph = MissingGlyph(missing, slot.frame.chain.names)
     else:
@@ -282,7 +283,8 @@ def _check_slot(slot: Slot, values: Mapping[str, str]) -> LayoutProblem | None:
 
 def _placeholder_claims(record: Record, look: IssuerLook, template: Template) -> Claims:
     """Make claims of a record as they may look once numbered; only their lengths count."""
-    serial = "0" * 20
+    pattern = template.schema.numbering.pattern
+    serial = "0" * (20 if pattern is None else pattern.length)
     return Claims(
         issuer="0" * 18,
         issuer_name=look.name,

@@ -135,7 +135,13 @@ class SamplePress:
         digest = None if photo is None else hashlib.sha256(photo).digest()
         claims = replace(sample.claims, photo_digest=digest, template_digest=prefix.digest)
         message = sign_message(encode_claims(claims), self._signer)
-        fitted = fit_qr_claims(claims, 0, self.press.qr_budget, signature_bytes(self._signer.algorithm))
+        fitted = fit_qr_claims(
+            claims,
+            0,
+            self.press.qr_budget,
+            signature_bytes(self._signer.algorithm),
+            in_qr=self.press.template.schema.in_qr,
+        )
         code = sign_message(encode_qr_claims(fitted), self._signer)
         text = qr_text(self.look.public_url, claims.verification_code, code)
         proof = "c2sp.org/tlog-proof@v1\n"  # samples are in no log

@@ -19,6 +19,7 @@ class Element:
         mcid: marked-content number, or None for an element with children.
         alt: alternative text; empty for none.
         attributes: the value of ``/A``; empty for none.
+        language: where it is not the document's; empty for none.
         is_field: whether it stands for the signature field's widget.
     """
 
@@ -26,6 +27,7 @@ class Element:
     mcid: int | None = None
     alt: str = ""
     attributes: bytes = b""
+    language: str = ""
     is_field: bool = False
     children: list["Element"] = field(default_factory=list)
 
@@ -42,16 +44,18 @@ class StructureTree:
         """How many numbers were given out."""
         return self._count
 
-    def add(self, tag: str, parent: Element | None = None, *, alt: str = "", attributes: bytes = b"") -> int:
+    def add(
+        self, tag: str, parent: Element | None = None, *, alt: str = "", attributes: bytes = b"", language: str = ""
+    ) -> int:
         """Add an element with content of its own and give its marked-content number."""
-        element = Element(tag, self._count, alt, attributes)
+        element = Element(tag, self._count, alt, attributes, language)
         (parent or self.document).children.append(element)
         self._count += 1
         return self._count - 1
 
-    def group(self, tag: str, parent: Element | None = None, *, attributes: bytes = b"") -> Element:
+    def group(self, tag: str, parent: Element | None = None, *, attributes: bytes = b"", language: str = "") -> Element:
         """Add an element that holds others."""
-        element = Element(tag, attributes=attributes)
+        element = Element(tag, attributes=attributes, language=language)
         (parent or self.document).children.append(element)
         return element
 
@@ -80,9 +84,10 @@ class StructureTree:
                 kids.append(b"<</Type/OBJR/Obj %b/Pg %b>>" % (reference(widget), reference(page)))
             alt = b"/Alt" + text_string(element.alt) if element.alt else b""
             attributes = b"/A" + element.attributes if element.attributes else b""
-            writer.bodies[index] = b"<</Type/StructElem/S/%b/P %b/Pg %b/K[%b]%b%b>>" % (
+            language = b"/Lang(%b)" % element.language.encode("ascii") if element.language else b""
+            writer.bodies[index] = b"<</Type/StructElem/S/%b/P %b/Pg %b/K[%b]%b%b%b>>" % (
                 *(element.tag.encode("ascii"), reference(parent), reference(page)),
-                *(b" ".join(kids), alt, attributes),
+                *(b" ".join(kids), alt, attributes, language),
             )
             return index
 

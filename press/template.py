@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from credential.schema import RecordSchema
+from credential.schema import PhotoNeed, RecordSchema
+
+
+def field_of(name: str) -> str:
+    """Give the field of a name that may ask for a style: ``issued_on`` of ``issued_on@english``."""
+    return name.partition("@")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class TextBox:
         align: left, centre or right.
         tracking: points added after every character.
         spread: short texts are spread to the width of this many characters; 0 for none.
+        is_filled: lines are filled one after another, as in a paragraph, not evenly.
+        is_on_top: the text begins at the top of its box, not in the middle of its height.
     """
 
     box: Box
@@ -59,6 +66,8 @@ class TextBox:
     align: str
     tracking: float = 0.0
     spread: int = 0
+    is_filled: bool = False
+    is_on_top: bool = False
 
     def place(self, *, photo: bool) -> Box:
         """The box in the layout asked for."""
@@ -82,6 +91,7 @@ class Label:
     where: TextBox
     rotate: float = 0.0  # degrees against the clock, about the middle of the box
     only_sample: bool = False
+    language: str = ""  # where it is not the document's
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +111,12 @@ class Row:
     value: TextBox
     empty: str
     rule: bool
+    language: str = ""
 
     @property
     def key(self) -> str:
         """The field by which problems are reported."""
-        return self.sources[0].field
+        return field_of(self.sources[0].field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +126,12 @@ class Value:
     field: str
     before: str
     where: TextBox
+    language: str = ""
 
     @property
     def key(self) -> str:
         """The field by which problems are reported."""
-        return self.field
+        return field_of(self.field)
 
 
 class Place(StrEnum):
@@ -161,6 +173,7 @@ class SealPlace:
         step: degrees between neighbouring characters at most (a short name is not pulled apart).
         char_height, bottom_height: size of the characters, millimetres.
         narrow: width of the arc's characters in parts of their height.
+        bottom: what the bottom line says; empty for what the issuer's settings say.
         bottom_y: middle of the bottom line, millimetres below the centre.
         alpha: opacity; the seal is multiplied onto the page so that what is under it stays readable.
     """
@@ -178,6 +191,7 @@ class SealPlace:
     bottom_height: float
     alpha: float
     alt: str
+    bottom: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +200,14 @@ class Template:
 
     Attributes:
         folder: where it is.
-        digest: SHA-256 over the files that decide what the page looks like.
+        digest: SHA-256 of its manifest (template_folder.py); names this version of it for ever.
         schema: of ``record.toml`` and ``titles.toml``.
         date_keys: fields of the record that are dates.
+        variants: what is shown of dates beside their usual form, as ``issued_on@english``.
         statements: text by the value of ``statement_field``; ``""`` for any other value.
+        english_statements: the same for ``statement@english``.
+        public_fields: those that may be told to who has the code.
+        masked_fields: those of them that may be told to who only knows serial and name.
         vocabulary: characters of the value face kept in the prefix.
     """
 
@@ -197,6 +215,7 @@ class Template:
     digest: bytes
     schema: RecordSchema
     date_keys: frozenset[str]
+    variants: frozenset[str]
     title: str
     language: str
     width: float
@@ -211,8 +230,17 @@ class Template:
     vocabulary_face: str
     statement_field: str
     statements: Mapping[str, str]
+    english_statements: Mapping[str, str]
     public_fields: tuple[str, ...]
+    masked_fields: tuple[str, ...]
     items: tuple[Item, ...]
+
+    @property
+    def layouts(self) -> tuple[bool, ...]:
+        """The layouts that there are: with photo (True), without (False)."""
+        return {PhotoNeed.REQUIRED: (True,), PhotoNeed.OPTIONAL: (True, False), PhotoNeed.NONE: (False,)}[
+            self.schema.photo
+        ]
 
     def boxes(self, *, photo: bool) -> Iterator[tuple[str, Box]]:
         """Every box of a layout with the name of what stands in it, in reading order."""

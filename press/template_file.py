@@ -4,7 +4,6 @@
 a record holds; docs/template.md explains every key.
 """
 
-import hashlib
 import tomllib
 from collections.abc import Mapping
 from itertools import combinations
@@ -12,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from credential.schema import FieldKind, PhotoNeed, RecordSchema, parse_schema
+from press.display import DATE_STYLES
 from press.fonts import FACES
 from press.strict_table import BadTemplate, StrictTable
 from press.template import Box, Item, Label, Place, QrPlace, Role, Row, SealPlace, Source, Template, TextBox, Value
+from press.template_folder import TemplateFiles, read_folder
 
+_USUALLY_MASKED = ("series", "title", "level")
 LOOK_WORDS = ("issuer", "url", "host", "legal_effect")
 CREDENTIAL_KEYS = ("serial", "identifier", "verification_code", "issued_on", "expires_on", "issuer_name", "statement")
 _HOLDER_KEYS = ("name", "sex", "id_number", "id_type")
@@ -30,28 +32,40 @@ def load_template(folder: Path) -> Template:
         BadTemplate: something is missing, unknown, off the page or overlaps.
         BadSchema: ``record.toml`` or ``titles.toml`` makes no sense.
     """
-    parsed = {name: _read_toml(folder / name) for name in ("template.toml", "record.toml")}
-    titles_path = folder / "titles.toml"
-    schema = parse_schema(parsed["record.toml"], _read_toml(titles_path) if titles_path.exists() else None)
-    template = _parse(folder, schema, StrictTable(parsed["template.toml"], "template.toml"))
+    template = parse_template(read_folder(folder), folder)
+    for name in (template.artwork, template.seal.artwork):
+        if not (folder / name).is_file():
+            raise BadTemplate(name, "is missing", "缺失")
+    return template
+
+
+def parse_template(files: TemplateFiles, folder: Path) -> Template:
+    """Read a template from its files in memory; ``folder`` is where artwork will be looked for.
+
+    Raises:
+        BadTemplate, BadSchema: as :func:`load_template`.
+    """
+    schema = parse_schema(_toml(files, "record.toml"), _toml(files, "titles.toml") if "titles.toml" in files else None)
+    template = _parse(folder, files.digest, schema, StrictTable(_toml(files, "template.toml"), "template.toml"))
     _check_fields(template)
-    for photo in (True, False):
+    for photo in template.layouts:
         _check_boxes(template, photo=photo)
     return template
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _toml(files: TemplateFiles, name: str) -> dict[str, Any]:
+    if name not in files:
+        raise BadTemplate(name, "is missing", "缺失")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadTemplate(path.name, "is missing", "缺失") from error
+        return tomllib.loads(files[name].decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadTemplate(path.name, f"is not TOML: {error}", f"不是有效的 TOML: {error}") from error
+        raise BadTemplate(name, f"is not TOML: {error}", f"不是有效的 TOML: {error}") from error
 
 
-def _parse(folder: Path, schema: RecordSchema, table: StrictTable) -> Template:
+def _parse(folder: Path, digest: bytes, schema: RecordSchema, table: StrictTable) -> Template:
     colours = table.strings("colours")
     faces = _faces(table)
+    items = tuple(_item(one, colours, faces) for one in table.tables("item"))
     width, height = table.numbers("page_mm", 2)
     photo_box, photo_alt = None, ""
     if schema.photo is not PhotoNeed.NONE:
@@ -60,17 +74,18 @@ def _parse(folder: Path, schema: RecordSchema, table: StrictTable) -> Template:
         photo.finish()
     statement = table.table("statement")
     seal = _seal(table.table("seal"), colours, faces)
-    artwork = table.text("artwork")
+    public_fields = table.texts("public_fields")
     template = Template(
         folder=folder,
-        digest=_digest(folder, ("template.toml", "record.toml", artwork, seal.artwork)),
+        digest=digest,
         schema=schema,
         date_keys=frozenset(field.key for field in schema.fields if field.kind is FieldKind.DATE),
+        variants=frozenset(name for name in _shown(items) if "@" in name and not name.startswith("statement")),
         title=table.text("title"),
         language=table.text("language"),
         width=width,
         height=height,
-        artwork=artwork,
+        artwork=table.text("artwork"),
         photo_box=photo_box,
         photo_alt=photo_alt,
         qr=_qr(table.table("qr")),
@@ -80,8 +95,10 @@ def _parse(folder: Path, schema: RecordSchema, table: StrictTable) -> Template:
         vocabulary_face=table.choice("vocabulary_face", tuple(faces)),
         statement_field=statement.text("field"),
         statements=statement.strings("texts"),
-        public_fields=table.texts("public_fields"),
-        items=tuple(_item(one, colours, faces) for one in table.tables("item")),
+        english_statements=statement.strings("english") if "english" in statement else {},
+        public_fields=public_fields,
+        masked_fields=table.texts("masked_fields", [key for key in _USUALLY_MASKED if key in public_fields]),
+        items=items,
     )
     statement.finish()
     table.finish()
@@ -96,18 +113,6 @@ def _faces(table: StrictTable) -> dict[str, tuple[str, ...]]:
             if face not in FACES:
                 raise place.bad(name, f"{face!r} is not a bundled face", f"“{face}”不是内置字体")
     return faces
-
-
-def _digest(folder: Path, names: tuple[str, ...]) -> bytes:
-    digest = hashlib.sha256()
-    for name in names:
-        try:
-            content = (folder / name).read_bytes()
-        except FileNotFoundError as error:
-            raise BadTemplate(name, "is missing", "缺失") from error
-        digest.update(f"{name}\n{len(content)}\n".encode())
-        digest.update(content)
-    return digest.digest()
 
 
 def _box(table: StrictTable, key: str) -> Box:
@@ -155,6 +160,7 @@ def _seal(table: StrictTable, colours: Mapping[str, str], faces: Mapping[str, An
         bottom_height=table.number("bottom_height", least=1),
         alpha=table.number("alpha", least=0.1, most=1),
         alt=table.text("alt"),
+        bottom=table.text("bottom", ""),
     )
     table.finish()
     return place
@@ -170,6 +176,7 @@ def _item(table: StrictTable, colours: Mapping[str, str], faces: Mapping[str, An
             where=_text_box(table, "", colours, faces),
             rotate=table.number("rotate", 0, least=-180, most=180),
             only_sample=table.flag("only_sample", False),
+            language=table.text("language", ""),
         )
         _check_words(table, item.text)
     elif kind == "row":
@@ -183,9 +190,11 @@ def _item(table: StrictTable, colours: Mapping[str, str], faces: Mapping[str, An
             value=_text_box(table, "", colours, faces),
             empty=table.text("empty", "—"),
             rule=table.flag("rule", True),
+            language=table.text("language", ""),
         )
     elif kind == "value":
-        item = Value(table.text("field"), table.text("before", ""), _text_box(table, "", colours, faces))
+        where = _text_box(table, "", colours, faces)
+        item = Value(table.text("field"), table.text("before", ""), where, table.text("language", ""))
     else:
         item = Place(kind)
     table.finish()
@@ -203,12 +212,14 @@ def _text_box(table: StrictTable, prefix: str, colours: Mapping[str, str], faces
         size=size,
         one_line_size=table.number(f"{prefix}one_line_size", min_size, least=min_size, most=size),
         min_size=min_size,
-        lines=table.whole(f"{prefix}lines", 1, least=1, most=9),
+        lines=table.whole(f"{prefix}lines", 1, least=1, most=60),
         leading=table.number(f"{prefix}leading", 1.25, least=1, most=3),
         colour=table.colour(f"{prefix}colour", colours),
         align=table.choice(f"{prefix}align", _ALIGNS, "left"),
         tracking=table.number(f"{prefix}tracking", 0, most=200),
         spread=table.whole(f"{prefix}spread", 0, most=20),
+        is_filled=table.choice(f"{prefix}fill", ("even", "full"), "even") == "full",
+        is_on_top=table.choice(f"{prefix}vertical", ("middle", "top"), "middle") == "top",
     )
 
 
@@ -224,11 +235,21 @@ def _check_words(table: StrictTable, text: str) -> None:
 
 def _check_fields(template: Template) -> None:
     known = {*(field.key for field in template.schema.fields), *_HOLDER_KEYS, *CREDENTIAL_KEYS}
-    shown = [source.field for item in template.items if isinstance(item, Row) for source in item.sources]
-    shown += [item.field for item in template.items if isinstance(item, Value)]
-    for key in (template.statement_field, *template.public_fields, *shown):
+    shown = _shown(template.items)
+    known |= {f"{key}@{style}" for key in (*template.date_keys, "issued_on", "expires_on") for style in DATE_STYLES}
+    if template.english_statements:
+        known.add("statement@english")
+    statement_field = [template.statement_field] if template.statement_field else []
+    for key in (*statement_field, *template.public_fields, *template.masked_fields, *shown):
         if key not in known:
             raise BadTemplate("template.toml", f"there is no field {key!r}", f"没有字段“{key}”")
+    for key in template.masked_fields:
+        if key not in template.public_fields:
+            raise BadTemplate(
+                "template.toml",
+                f"masked_fields holds {key!r}, which is not in public_fields",
+                f"masked_fields 中的“{key}”不在 public_fields 之内",
+            )
     for needed in ("serial", "verification_code"):
         if needed not in shown:
             raise BadTemplate("template.toml", f"nothing shows the field {needed!r}", f"没有显示字段“{needed}”")
@@ -238,9 +259,16 @@ def _check_fields(template: Template) -> None:
     _check_statements(template)
 
 
+def _shown(items: tuple[Item, ...]) -> list[str]:
+    shown = [source.field for item in items if isinstance(item, Row) for source in item.sources]
+    return shown + [item.field for item in items if isinstance(item, Value)]
+
+
 def _check_statements(template: Template) -> None:
     words = {field.key: "x" for field in template.schema.fields if field.kind is not FieldKind.SEQUENCE}
-    for text in template.statements.values():
+    dates = (*template.date_keys, "issued_on", "expires_on")
+    words |= {f"{key}@{style}": "x" for key in dates for style in DATE_STYLES}
+    for text in (*template.statements.values(), *template.english_statements.values()):
         try:
             text.format(**words)
         except (KeyError, IndexError, ValueError) as error:

@@ -8,14 +8,13 @@ from credential.errors import RefusedError
 from credential.problem import Problem
 from intake.report import json_lines
 from issuer import batch as batches
-from press.template_file import load_template
+from issuer.line import IssuingLine
 from registry.batches import Batch, get_batch, list_batches, progress, read_problems
 from registry.chunks import StoredRow, read_rows
 from registry.credentials import find_by_batch
 from registry.tables import BatchState
 from service.checking import CheckReport, check_rows
 from service.house import House
-from templates import certificate_folder
 
 DIGEST_CHARACTERS = 16
 
@@ -68,14 +67,15 @@ class BatchView:
 
 
 def check(house: House, file: Path, *, photos: Path | None, issuer: str, template: str) -> CheckReport:
-    """Check a file as the issuer's own press would print it.
+    """Check a file as the issuer's own press would print it; an empty template is the issuer's default.
 
     Raises:
         UnknownIssuer: there is no such issuer.
         InputError: the file or the archive as a whole is refused.
     """
-    loaded = load_template(certificate_folder(template))
-    return check_rows(file, loaded, house.press(house.issuer(issuer), loaded), photos=photos)
+    found = house.issuer(issuer)
+    loaded = house.templates.current(template or found.settings.template)
+    return check_rows(file, loaded, house.press(found, loaded), photos=photos)
 
 
 def submit(house: House, report: CheckReport, *, issuer: str, template: str, maker: str) -> BatchView:
@@ -87,8 +87,9 @@ def submit(house: House, report: CheckReport, *, issuer: str, template: str, mak
     """
     if not report.records:
         raise NothingToIssue(report.file)
-    office = house.line(issuer, template).office
-    submission = batches.submit(office, report.records, report.problems, maker=maker, now=house.now())
+    line = house.line(issuer, template)
+    house.keep_template(line)
+    submission = batches.submit(line.office, report.records, report.problems, maker=maker, now=house.now())
     _write_report(house, submission.batch.id, report.problems)
     return view(house, submission.batch.id, is_new=submission.is_new)
 
@@ -111,7 +112,7 @@ def cancel(house: House, batch_id: int, *, person: str, reason: str) -> BatchVie
         UnknownPerson: the person does not act for this issuer.
     """
     batch = _batch(house, batch_id)
-    office = house.line(batch.issuer_id, _template(batch)).office
+    office = _line(house, batch).office
     batches.cancel(office, batch_id, person=person, reason=reason, now=house.now())
     house.log.sequence(house.now())
     return view(house, batch_id)
@@ -134,7 +135,7 @@ def approve(house: House, batch_id: int, *, checker: str, digest: str = "") -> B
     batch = _batch(house, batch_id)
     if not batch.digest.hex().startswith(digest.lower()):
         raise batches.DigestDiffers(batch_id)
-    office = house.line(batch.issuer_id, _template(batch)).office
+    office = _line(house, batch).office
     batches.approve(office, batch_id, checker=checker, expected_digest=batch.digest, now=house.now())
     return view(house, batch_id)
 
@@ -157,7 +158,7 @@ def run(house: House, batch_id: int, on_progress: Callable[[int], None]) -> Batc
         on_progress(done)
 
     on_progress(done)
-    line = house.line(batch.issuer_id, _template(batch))
+    line = _line(house, batch)
     house.engine(line, now.to_issue - now.issued).run(batch_id, count)
     _write_report(house, batch_id, problems(house, batch_id))
     return view(house, batch_id)
@@ -184,7 +185,7 @@ def export(house: House, batch_id: int, folder: Path, on_progress: Callable[[int
 def problems(house: House, batch_id: int) -> tuple[Problem, ...]:
     """Why rows of a batch have no certificate: what intake found, and what approval refused."""
     batch = _batch(house, batch_id)
-    office = house.line(batch.issuer_id, _template(batch)).office
+    office = _line(house, batch).office
     with house.database.reading() as session:
         found = read_problems(session, house.vault, batch_id)
     return (*found, *batches.refusals(office, batch_id))
@@ -240,5 +241,6 @@ def _batch(house: House, batch_id: int) -> Batch:
         return get_batch(session, batch_id)
 
 
-def _template(batch: Batch) -> str:
-    return batch.binding["template"]
+def _line(house: House, batch: Batch) -> IssuingLine:
+    """The line that a batch goes on with: the version of the template that it was submitted with."""
+    return house.line(batch.issuer_id, batch.binding["template"], batch.binding.get("template version", ""))

@@ -15,8 +15,10 @@ from press.issuer_look import IssuerLook
 from press.press import Press
 from press.template import Template
 from press.template_file import load_template
+from service.folder import DataFolder
 from service.settings import Settings
-from templates import certificate_folder, fonts_folder
+from service.templates import template_folder
+from templates import fonts_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def check_file(settings: Settings, file: Path, *, photos: Path | None, template:
     Raises:
         InputError: the file or the archive as a whole is refused.
     """
-    loaded = load_template(certificate_folder(template))
+    loaded = load_template(template_folder(DataFolder(settings.data).templates, template))
     look = IssuerLook("示例市人力资源和社会保障局", "https://zs.example.gov.cn", "", "示例", "", is_sample=True)
     press = Press(loaded, look, font_library(settings), None, ())
     return check_rows(file, loaded, press, photos=photos)

@@ -14,7 +14,7 @@ FOLDER_FORMAT = 1
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 #: What may be in a folder before it is made an installation: our own folders, from a first try that was cut off.
-_ALLOWED = frozenset({"cache", "DEMO", "blobs", "public", "reports", "checkpoint-copy", f"{_ABOUT}.new"})
+_ALLOWED = frozenset({"cache", "DEMO", "blobs", "public", "reports", "checkpoint-copy", "templates", f"{_ABOUT}.new"})
 
 
 class NoDataFolder(ConfigError):
@@ -107,6 +107,7 @@ class DataFolder:
         self.roots = root / "pinned-roots.json"
         self.checkpoint_copy = root / "checkpoint-copy" / "checkpoint"
         self.cache = root / "cache"
+        self.templates = root / "templates"
         self.reports = root / "reports"
         self.certificates = root / "certificates"
 

@@ -19,7 +19,6 @@ from press.fonts import FontLibrary
 from press.issuer_look import IssuerLook
 from press.press import Press
 from press.template import Template
-from press.template_file import load_template
 from registry.database import Database, current_revision, migrate, open_database
 from registry.issuers import Issuer, get_issuer
 from registry.local_blobs import LocalBlobs
@@ -34,8 +33,8 @@ from service.issuers import make_keys
 from service.passphrase import passphrase_of
 from service.registry_address import registry_address
 from service.settings import Settings
+from service.templates import KnownTemplates, TemplateShelf
 from service.trust import read_own_trust_list
-from templates import certificate_folder
 from verifier.document import examine
 from verifier.report import Integrity, Trust
 
@@ -90,6 +89,16 @@ class House:
     def fonts(self) -> FontLibrary:
         """The pinned faces."""
         return font_library(self.settings)
+
+    @cached_property
+    def templates(self) -> TemplateShelf:
+        """The templates: today's, and the versions that batches were submitted with."""
+        return TemplateShelf(self.folder.templates, self.database, self.blobs, self.folder.cache / "templates")
+
+    @cached_property
+    def known_templates(self) -> KnownTemplates:
+        """The versions that anything was printed with, as a verifier needs them; asks the database only."""
+        return KnownTemplates((), self.database)
 
     @cached_property
     def log(self) -> Log:
@@ -167,10 +176,17 @@ class House:
             random=os.urandom,
         )
 
-    def line(self, issuer_id: str, template_name: str) -> IssuingLine:
-        """Everything that issues an issuer's chunks."""
+    def line(self, issuer_id: str, template_name: str, version: str = "") -> IssuingLine:
+        """Everything that issues an issuer's chunks.
+
+        Args:
+            issuer_id: of the issuer.
+            template_name: of the template; empty for the issuer's default.
+            version: digest, hex, of a version that was kept, as a batch's binding names it; empty for today's.
+        """
         issuer = self.issuer(issuer_id)
-        template = load_template(certificate_folder(template_name))
+        name = template_name or issuer.settings.template
+        template = self.templates.kept(bytes.fromhex(version)) if version else self.templates.current(name)
         press = self.press(issuer, template)
         return IssuingLine(
             office=self.office(issuer, template, press),
@@ -181,19 +197,31 @@ class House:
             now=self.now,
         )
 
+    def keep_template(self, line: IssuingLine) -> None:
+        """Store and register the version of the template that a batch is about to be submitted with.
+
+        Raises:
+            TemplateChanging: the folder is no longer what the line was opened with.
+        """
+        press = line.printer
+        if isinstance(press, Press):  # measurements may print with something that has no template
+            self.templates.keep(press.template, press, self.now())
+
     def engine(self, line: IssuingLine, rows: int) -> Engine:
         """One process for a small batch, a pool for a large one."""
         records = Records(self.database, self.log, self.status_lists, self.now)
         processes = self.settings.workers or core_count()
         if processes == 1 or rows < POOL_ROWS:
             return SingleProcess(records, line)
-        issuer = line.office.issuer
-        opener = LineOpener(self.settings, self.passphrase, issuer.id, issuer.settings.template)
+        look = line.office.look_digests
+        opener = LineOpener(
+            self.settings, self.passphrase, line.office.issuer.id, look["template"], look["template version"]
+        )
         return ProcessPool(records, opener, processes)
 
     def desk(self, issuer: Issuer) -> ChangeDesk:
         """Where an issuer's credentials are changed."""
-        template = load_template(certificate_folder(issuer.settings.template))
+        template = self.templates.current(issuer.settings.template)
         office = self.office(issuer, template, self.press(issuer, template))
         return ChangeDesk(office, self.status_lists, self.log)
 
@@ -210,10 +238,14 @@ class House:
 
     def _look_digests(self, issuer: Issuer, press: Press) -> Mapping[str, str]:
         chain = sha256(b"".join(self.store.chain(Role.PDF, issuer.id))).hexdigest()
+        layouts = {
+            "layout with photo" if photo else "layout without photo": press.prefix(photo).digest.hex()
+            for photo in press.template.layouts
+        }
         return {
             "template": press.template.folder.name,
-            "layout with photo": press.prefix(photo=True).digest.hex(),
-            "layout without photo": press.prefix(photo=False).digest.hex(),
+            "template version": press.template.digest.hex(),
+            **layouts,
             "signature profile": f"{SIGNATURE_PROFILE}; {chain}",
         }
 
@@ -248,15 +280,17 @@ class PublicUrlFixed(RefusedError):
 class LineOpener:
     """Opens an issuing line in a worker process; carries settings, never photos or rows."""
 
-    def __init__(self, settings: Settings, passphrase: bytes, issuer: str, template: str) -> None:
+    def __init__(self, settings: Settings, passphrase: bytes, issuer: str, template: str, version: str) -> None:
         self._settings = settings
         self._passphrase = passphrase
         self._issuer = issuer
         self._template = template
+        self._version = version
 
     def __call__(self) -> IssuingLine:
         """Open the line; called once in each worker."""
-        return House(self._settings, self._passphrase, SystemClock()).line(self._issuer, self._template)
+        house = House(self._settings, self._passphrase, SystemClock())
+        return house.line(self._issuer, self._template, self._version)
 
 
 def issuer_look(issuer: Issuer) -> IssuerLook:

@@ -13,8 +13,6 @@ from credential.errors import Error, InputError, UnavailableError
 from credential.ports import CredentialSource, RegisteredCredential
 from credential.trust import PAYLOAD_TYPE, TrustList, open_trust_list
 from credential.trust_list import read_trust_list
-from press.template import Template
-from press.template_file import load_template
 from registry.log.reader import LogReader
 from registry.lookup import RegistrySource
 from registry.status.published import PublishedLists
@@ -22,8 +20,8 @@ from service.folder import DataFolder
 from service.house import House, SystemClock
 from service.issuers import all_issuers
 from service.settings import Settings
+from service.templates import KnownTemplates, templates_at_hand
 from service.trust import pinned_roots, remember_version, seen_version
-from templates import certificate_folder, certificate_names
 from verifier.report import DocumentReport
 from verifier.sandbox import Look, Sandbox
 from verifier.steps import Supplied
@@ -76,7 +74,9 @@ class NoTrustList(UnavailableError):
 def open_verifier(house: House) -> Iterator[Verifier]:
     """Open a verifier that asks this installation's register, log and status lists; it signs and writes nothing."""
     with Sandbox() as reader:
-        yield Verifier(house.source, house.trust, reader, Supplied(templates=_templates(), origins=_origins(house)))
+        yield Verifier(
+            house.source, house.trust, reader, Supplied(templates=house.known_templates, origins=_origins(house))
+        )
 
 
 class VerifyingDesk:
@@ -92,7 +92,6 @@ class VerifyingDesk:
         self._sandbox = Sandbox()
         self._reader = _ReadersInTurn(self._sandbox)
         self._source = _SourcesInTurn(house)
-        self._templates = _templates()
         self._lock = threading.Lock()
         self._read_at: tuple[int, ...] | None = None
         self._verifier: Verifier | None = None
@@ -135,7 +134,7 @@ class VerifyingDesk:
                 self._verifier = None
                 try:
                     trust = self._house.trust
-                    supplied = Supplied(templates=self._templates, origins=_origins(self._house))
+                    supplied = Supplied(templates=self._house.known_templates, origins=_origins(self._house))
                 except UnavailableError:
                     raise
                 except Error as error:
@@ -238,7 +237,7 @@ def open_offline_verifier(
     """
     trust = read_foreign_trust_list(settings, trust_file, SystemClock().now())
     supplied = Supplied(
-        templates=_templates(),
+        templates=KnownTemplates(templates_at_hand(DataFolder(settings.data).templates), None),
         crls=tuple(_read(path) for path in crl_files),
         status_tokens={_list_number(path): _read(path) for path in status_files},
     )
@@ -293,8 +292,3 @@ def _written_at(file: Path) -> tuple[int, ...] | None:
 
 def _origins(house: House) -> Mapping[str, frozenset[str]]:
     return {one.uscc: frozenset({one.settings.public_url}) for one in all_issuers(house)}
-
-
-def _templates() -> Mapping[str, Template]:
-    loaded = [load_template(certificate_folder(name)) for name in certificate_names()]
-    return {one.schema.kind: one for one in loaded}

@@ -7,14 +7,12 @@ from credential.claims import claims_digest
 from credential.model import Claims
 from credential.names import mask_name
 from credential.ports import RegisteredCredential
-from credential.qr import QrClaims
+from credential.qr import QrClaims, says
 from press.display import display_values
 from press.template import Row, Template, Value
 from verifier.report import DocumentReport
 from verifier.verdict import CheckFailed, PublicSummary
 
-_DEFAULT_PUBLIC = ("series", "specialty", "title", "level", "qualified_on")
-_MASKED_PUBLIC = frozenset({"series", "title", "level"})  # told to those who only know serial and name
 _MIN_TEXT = 20  # characters; a page with fewer is a picture, and cannot be compared
 
 
@@ -67,13 +65,15 @@ def check_same_claims(presented: bytes, registered: bytes) -> None:
         raise CheckFailed("register-differs", "other claims than the registered ones")
 
 
-def check_qr(qr: QrClaims, claims: Claims, payload: bytes, reason: str) -> None:
+def check_qr(qr: QrClaims, claims: Claims, payload: bytes, template: Template | None, reason: str) -> None:
     """Check that what the QR code says is what the full claims say.
 
     Args:
         qr: verified, of the code that was scanned.
         claims: verified.
         payload: bytes of the claims.
+        template: that printed it, which says what the code's title, level and date are;
+            where it is not known, each has to be one of the claims' fields.
         reason: of the failure: ``qr-of-another`` or ``register-differs``.
 
     Raises:
@@ -85,15 +85,22 @@ def check_qr(qr: QrClaims, claims: Claims, payload: bytes, reason: str) -> None:
         and qr.issuer == claims.issuer
         and qr.serial == claims.serial
         and (name.startswith(qr.name) if qr.name_is_cut else qr.name == name)
-        and qr.title == claims.fields.get("title", "")
-        and qr.level == claims.fields.get("level", "")
-        and str(qr.qualified_on or "") == claims.fields.get("qualified_on", "")
+        and _says_fields(qr, claims, template)
         and str(qr.status_list) == list_name(claims)
         and qr.status_index == claims.status_index
         and qr.issued_at == claims.issued_at
     )
     if not is_same:
         raise CheckFailed(reason, "the QR code does not say what the claims say")
+
+
+def _says_fields(qr: QrClaims, claims: Claims, template: Template | None) -> bool:
+    said = (qr.title, qr.level, str(qr.qualified_on or ""))
+    if template is None:
+        return all(not words or any(says(words, full) for full in claims.fields.values()) for words in said)
+    in_qr = template.schema.in_qr
+    keys = (in_qr.title, in_qr.level, in_qr.date)
+    return all(says(words, claims.fields.get(key, "")) for words, key in zip(said, keys, strict=True))
 
 
 def shown_values(template: Template, claims: Claims) -> dict[str, str]:
@@ -135,9 +142,15 @@ def check_shown(template: Template | None, claims: Claims, text: str) -> bool:
 def summarise(
     claims: Claims, registered: RegisteredCredential | None, template: Template | None, *, is_masked: bool
 ) -> PublicSummary:
-    """Say what may be told: never an ID number, and a masked name for those who only know serial and name."""
-    public = _DEFAULT_PUBLIC if template is None else template.public_fields
-    told = [key for key in public if key in _MASKED_PUBLIC] if is_masked else public
+    """Say what may be told: never an ID number, and a masked name for those who only know serial and name.
+
+    The template that printed it names the fields; where that is not known, no field is told.
+    """
+    told: tuple[str, ...] = ()
+    headings: dict[str, tuple[str, str]] = {}
+    if template is not None:
+        told = template.masked_fields if is_masked else template.public_fields
+        headings = {one.key: (one.heading, one.english) for one in template.schema.fields if one.key in told}
     fields = {key: claims.fields[key] for key in told if key in claims.fields}
     return PublicSummary(
         issuer=claims.issuer,
@@ -152,6 +165,7 @@ def summarise(
         superseded_by=None if registered is None else registered.superseded_by,
         supersedes=None if registered is None else registered.supersedes,
         kind=claims.kind,
+        headings=headings,
         has_photo=claims.photo_digest is not None and not is_masked,
     )
 

@@ -20,6 +20,7 @@ class Inquiry:
     changes: tuple[Change, ...] = ()
     status_at: datetime | None = None
     is_masked: bool = False
+    document: bytes = b""  # a file that the register has not sealed
     checks: list[Check] = field(default_factory=list)
 
     def passed(self, step: Step, name: str, zh: str, en: str) -> None:

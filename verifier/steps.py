@@ -13,6 +13,7 @@ from credential.trust import TrustedKey, TrustList
 from press.template import Template
 from verifier.compare import check_registered, origin_of, summarise
 from verifier.inquiry import Inquiry
+from verifier.printed_by import printed_by
 from verifier.reasons import Step
 from verifier.status import check_expiry, check_history, check_listed, check_state
 from verifier.trust import (
@@ -48,14 +49,15 @@ class Supplied:
     """What a verifier is given beside register and trust list.
 
     Attributes:
-        templates: by kind of credential, to compare what pages show.
+        templates: by SHA-256 of the prefix that claims name, or of the version itself;
+            says what pages show and what may be told. One that is not there is not compared.
         crls: revocation lists of the issuers' authorities, DER or PEM.
         status_tokens: for verifying offline, status lists by number; not trusted.
         origins: by issuer (unified social credit code), ``https://host`` of every site
             that its QR codes may lead to; that of the status list is known without.
     """
 
-    templates: Mapping[str, Template] = field(default_factory=dict)
+    templates: Mapping[bytes, Template] = field(default_factory=dict)
     crls: tuple[bytes, ...] = ()
     status_tokens: Mapping[int, bytes] = field(default_factory=dict)
     origins: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -100,10 +102,18 @@ class Steps:
 
     def describe(self, inquiry: Inquiry, found: Found) -> None:
         """Note what may be told of a credential."""
-        template = self._supplied.templates.get(found.claims.kind)
+        template = self.template_of(inquiry, found.claims)
         inquiry.credential = summarise(found.claims, found.registered, template, is_masked=inquiry.is_masked)
         if found.registered is not None:
             inquiry.changes = found.registered.changes
+
+    def template_of(self, inquiry: Inquiry, claims: Claims) -> Template | None:
+        """Find the version of the template that printed a credential, never today's version."""
+        found = self._supplied.templates.get(claims.template_digest)
+        if found is None and inquiry.document:
+            version = printed_by(inquiry.document, claims.template_digest)
+            found = None if version is None else self._supplied.templates.get(version)
+        return found
 
     def leads_home(self, inquiry: Inquiry, origin: str, issuer: str, status_uri: str = "") -> None:
         """Take the part of step 7 that asks where a QR code sends people who scan it.

@@ -84,6 +84,7 @@ class PublicSummary:
         superseded_by: the one that took its place, or None.
         supersedes: the one whose place it took, or None.
         kind: of credential, which names its fields; empty when only the QR code's own words are known.
+        headings: what each public field is called, in Chinese and English.
         has_photo: a portrait stands on the certificate; never told by serial and name.
     """
 
@@ -100,6 +101,7 @@ class PublicSummary:
     supersedes: Link | None = None
     kind: str = ""
     has_photo: bool = False
+    headings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Give the summary as plain JSON values."""

@@ -207,6 +207,7 @@ class Verifier:
 
     def _unsealed_file(self, inquiry: Inquiry, document: bytes) -> NoReturn:
         """Judge a file that the register has not sealed: it is never valid, but what is it?"""
+        inquiry.document = document
         look = self._reader.look(document)
         report = picture_report(look) if is_picture(document) else self._examine(inquiry, document)
         inquiry.integrity = report.integrity
@@ -278,6 +279,7 @@ class Verifier:
         """
         is_copy = report.integrity not in GOOD
         claims = found.claims
+        template = self._steps.template_of(inquiry, claims)
         codes = [text for text in look.symbols if is_our_code(text)]
         if not is_copy and not codes:
             raise CheckFailed("qr-of-another", "no QR code of ours on the page")
@@ -286,9 +288,9 @@ class Verifier:
             if scanned.code != claims.verification_code:
                 raise CheckFailed("qr-of-another", "another verification code")
             if scanned.message is not None:
-                check_qr(self._steps.open_qr(scanned.message), claims, found.payload, "qr-of-another")
+                check_qr(self._steps.open_qr(scanned.message), claims, found.payload, template, "qr-of-another")
             self._steps.leads_home(inquiry, scanned.origin, claims.issuer, claims.status_uri)
-        has_text = check_shown(self._supplied.templates.get(claims.kind), claims, look.text)
+        has_text = check_shown(template, claims, look.text)
         has_photo = check_photo(report, claims) and claims.photo_digest is not None
         if not has_text:
             zh, en = "页面文字未能比对,请肉眼逐项比对", "the page's text could not be compared, compare by eye"
@@ -391,7 +393,8 @@ class Verifier:
             raise CheckFailed("register-damaged", "the entry has another verification code")
         self._steps.logged(inquiry, found, None)
         if qr is not None:
-            check_qr(qr, found.claims, found.payload, "register-differs")
+            template = self._steps.template_of(inquiry, found.claims)
+            check_qr(qr, found.claims, found.payload, template, "register-differs")
             inquiry.passed(Step.COMPARE, "qr", "二维码与登记数据一致", "the QR code says what the register says")
         if origin:
             self._steps.leads_home(inquiry, origin, found.claims.issuer, found.claims.status_uri)

@@ -85,13 +85,17 @@ def test_items_keep_the_order_of_the_file() -> None:
 
 def test_the_digest_follows_every_file_that_decides_the_look(folder: Path) -> None:
     before = load_template(folder).digest
-    assert before == template().digest
-    for name in ("background.typ", "seal.typ", "template.toml", "record.toml"):
+    assert before != template().digest  # it has another name
+    (folder / "leaf.svg").write_text("<svg/>", "utf-8")  # which the artwork might read
+    for name in ("background.typ", "seal.typ", "template.toml", "record.toml", "titles.toml", "leaf.svg"):
         with (folder / name).open("a", encoding="utf-8") as file:
             file.write("\n")
         after = load_template(folder).digest
         assert after != before
         before = after
+    (folder / "README.md").write_text("said to authors", "utf-8")
+    (folder / "samples" / "ordinary.toml").unlink()
+    assert load_template(folder).digest == before
 
 
 def test_a_kind_without_photo_needs_no_photo_box(folder: Path) -> None:

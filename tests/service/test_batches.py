@@ -62,7 +62,7 @@ def test_a_second_sheet_with_the_same_people_issues_the_new_one_only(issued_data
 
     assert ran.code == 0
     assert (status["rows"], status["issued"], status["refused"], status["is_finished"]) == (3, 1, 2, True)
-    assert "a live certificate for the same title exists" in ran.out
+    assert "a live certificate for the same person and matter exists" in ran.out
     report = (issued_data / "reports" / "batch-2.jsonl").read_text("utf-8").splitlines()
     refused = [one["row"] for one in map(json.loads, report) if one["code"] == "already-issued"]
     assert refused == [2, 4]

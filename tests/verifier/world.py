@@ -262,7 +262,9 @@ class World:
 
     def __post_init__(self) -> None:
         origins = {self.issued.claims.issuer: frozenset({self.press.look.public_url})}
-        self.supplied = Supplied({"professional-title": template()}, origins=origins)
+        self.supplied = Supplied(
+            {self.press.prefix(photo).digest: template() for photo in (True, False)}, origins=origins
+        )
 
     @property
     def online(self) -> Verifier:
