@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from credential.errors import RefusedError
-from credential.leaves import SALT_BYTES, void_leaf
 from credential.model import Record
 from credential.problem import Problem, RowOutcome
-from issuer.office import Office, beijing_year
+from issuer.numbering import ALREADY_ISSUED, number_batch, void_numbers
+from issuer.office import Office
+from issuer.predecessor import PREDECESSOR_CHANGED, binding_of, require_alone
 from registry import history
 from registry.batches import (
     Batch,
@@ -31,30 +32,22 @@ from registry.batches import (
     mark_cancelled,
 )
 from registry.chunks import (
-    Numbering,
-    StoredRow,
     list_chunks,
     move_chunk,
-    number_rows,
-    numbered_serials,
+    numbered_rows,
     read_rows,
-    refuse_rows,
-    void_row,
 )
 from registry.database import Session
 from registry.history import HistoryKind
 from registry.issuers import get_person, lock_issuer
-from registry.log.outbox import put_leaves
-from registry.numbers import take_numbers
 from registry.packs import Pack, PackItem, build_pack, item_place
 from registry.records import encode_record
+from registry.succession import NewSuccession, insert_successions
 from registry.tables import BatchState, ChunkState
 from registry.vault import RecordKey
 
 CHUNK_ROWS = 500
 """Rows a chunk: one pack, one fsync, at most some 30 MB of photos and tails in memory."""
-
-ALREADY_ISSUED = "already-issued"
 
 
 class SamePerson(RefusedError):
@@ -116,8 +109,14 @@ class Submission:
     obstacles: Mapping[int, str]
 
 
-def submit(
-    office: Office, records: Sequence[Record], problems: Sequence[Problem], *, maker: str, now: datetime
+def submit(  # noqa: PLR0913 - successions are the exception
+    office: Office,
+    records: Sequence[Record],
+    problems: Sequence[Problem],
+    *,
+    maker: str,
+    now: datetime,
+    successions: Mapping[int, NewSuccession] | None = None,
 ) -> Submission:
     """Store checked rows as a batch that waits for approval, or find the batch they are already.
 
@@ -127,14 +126,19 @@ def submit(
         problems: what intake found, kept with the batch.
         maker: id of the person who submits.
         now: recorded.
+        successions: by row number, whose place a row's credential is to take; made by
+            ``issuer.succession.succeed``.
 
     Raises:
         UnknownPerson: the maker does not act for this issuer.
+        SuccessionUnderWay: one of the credentials to be superseded has another successor waiting.
+        PredecessorChanged: something happened to one of them.
         UnavailableError: a store does not answer; submit again.
     """
     digests = [None if one.photo is None else hashlib.sha256(one.photo).digest() for one in records]
     contents = [encode_record(one, digest) for one, digest in zip(records, digests, strict=True)]
-    digest = batch_digest(office, records, contents)
+    successions = successions or {}
+    digest = batch_digest(office, records, contents, binding_of(successions))
     with office.database.reading() as session:
         get_person(session, maker, issuer_id=office.issuer.id)
         existing = find_batch(session, office.issuer.id, digest)
@@ -152,7 +156,9 @@ def submit(
         lock_issuer(session, office.issuer.id)
         existing = find_batch(session, office.issuer.id, digest)
         if existing is None:
+            require_alone(session, successions)
             batch = insert_batch(session, office.vault, new, rows, packs)
+            insert_successions(session, batch.id, successions, {row.row_number: row.key for row in rows})
             _append(session, batch, HistoryKind.BATCH_SUBMITTED, now, (maker, None))
             history.log_head(session, office.vault)
     # The photos of a submission that another process was quicker with stay behind, sealed under lost keys.
@@ -201,7 +207,7 @@ def approve(office: Office, batch_id: int, *, checker: str, expected_digest: byt
         require_binding(office, batch)
         # Two approvals at once would each find the way free for the same person's title.
         lock_issuer(session, batch.issuer_id)
-        _number(session, office, batch, rows, now)
+        number_batch(session, office, batch, rows, chunk_rows=CHUNK_ROWS, now=now)
         mark_approved(session, batch_id, checker, now)
         _append(session, batch, HistoryKind.BATCH_APPROVED, now, (batch.maker, checker))
         history.log_head(session, office.vault)
@@ -225,7 +231,7 @@ def cancel(office: Office, batch_id: int, *, person: str, reason: str, now: date
         if batch.state is BatchState.CANCELLED:
             raise NotSubmitted(batch_id, batch.state)
         ready = [chunk for chunk in list_chunks(session, batch_id) if chunk.state is ChunkState.READY]
-        voided = numbered_serials(session, batch_id, [chunk.number for chunk in ready])
+        voided = numbered_rows(session, batch_id, [chunk.number for chunk in ready])
         void_numbers(session, office, batch_id, voided, "batch-cancelled")
         for chunk in ready:
             move_chunk(session, chunk, ChunkState.CANCELLED, now)
@@ -241,12 +247,16 @@ def refusals(office: Office, batch_id: int) -> list[Problem]:
         return [_problem(fate) for fate in fates(session, batch_id)]
 
 
-def batch_digest(office: Office, records: Sequence[Record], contents: Sequence[bytes]) -> bytes:
+def batch_digest(
+    office: Office, records: Sequence[Record], contents: Sequence[bytes], successions: Sequence[str] = ()
+) -> bytes:
     """Compute what a batch is known by; keyed, since a single row could be guessed from a plain digest."""
     whole = hashlib.sha256()
     for record, content in zip(records, contents, strict=True):
         whole.update(record.row.to_bytes(8, "big"))
         whole.update(hashlib.sha256(content).digest())
+    for one in successions:
+        whole.update(hashlib.sha256(one.encode()).digest())
     binding = json.dumps(office.binding, sort_keys=True)
     return office.vault.blind("batch", office.issuer.id, office.schema.kind, binding, whole.hexdigest())
 
@@ -261,43 +271,6 @@ def require_binding(office: Office, batch: Batch) -> None:
     changed = sorted(name for name in now.keys() | batch.binding.keys() if now.get(name) != batch.binding.get(name))
     if changed:
         raise BindingChanged(batch.id, changed)
-
-
-def void_numbers(session: Session, office: Office, batch_id: int, rows: Sequence[tuple[int, str]], reason: str) -> None:
-    """Void the numbers of rows that will get no credential, each with a leaf in the log."""
-    salts = [office.vault.blind("void-leaf", office.issuer.id, serial)[:SALT_BYTES] for _, serial in rows]
-    leaves = [
-        void_leaf(office.issuer.uscc, serial, reason, salt) for (_, serial), salt in zip(rows, salts, strict=True)
-    ]
-    for (row_number, _), leaf in zip(rows, put_leaves(session, leaves), strict=True):
-        void_row(session, batch_id, row_number, reason, leaf)
-
-
-def _number(session: Session, office: Office, batch: Batch, rows: Sequence[StoredRow], now: datetime) -> None:
-    obstacles = find_obstacles(session, batch.id)
-    free: list[StoredRow] = []
-    first_of: dict[bytes | None, StoredRow] = {}
-    twins: dict[int, StoredRow] = {}
-    for row in rows:
-        if row.row_number in obstacles:
-            continue
-        first = first_of.setdefault(row.live_key, row)
-        if first is row:
-            free.append(row)
-        else:
-            twins[row.row_number] = first
-    serials: dict[int, str] = {}
-    if free:
-        year = beijing_year(now)
-        start = take_numbers(session, batch, year, len(free), now)
-        serials = {row.row_number: office.serial(row.record, year, start + at) for at, row in enumerate(free)}
-        numberings = [
-            Numbering(row.row_number, serials[row.row_number], start + at, at // CHUNK_ROWS + 1)
-            for at, row in enumerate(free)
-        ]
-        number_rows(session, batch, year, numberings)
-    obstacles |= {row_number: serials[first.row_number] for row_number, first in twins.items()}
-    refuse_rows(session, batch.id, ALREADY_ISSUED, obstacles)
 
 
 def _store_photos(
@@ -349,6 +322,10 @@ def _problem(fate: RowFate) -> Problem:
         "batch-cancelled": (
             f"批次已取消,编号 {fate.own_serial} 作废",
             f"batch cancelled, number {fate.own_serial} void",
+        ),
+        PREDECESSOR_CHANGED: (
+            "原证书在复核之后又有变更,不再更正或换发;确有需要时请重新提交",
+            "the certificate it was to supersede changed after the approval, so none is issued; submit it again if due",
         ),
     }.get(fate.reason, (fate.reason, fate.reason))
     return Problem("", fate.row_number, "", "", RowOutcome.ERROR, fate.reason, zh, en)

@@ -12,7 +12,7 @@ from typing import Protocol
 from credential.claims import decode_claims
 from credential.cose import open_message
 from credential.errors import InputError, RefusedError
-from credential.leaves import SALT_BYTES, StatusChange, status_leaf
+from credential.leaves import StatusChange, status_leaf
 from credential.model import (
     REASON_STATES,
     STATE_NAMES,
@@ -26,7 +26,7 @@ from credential.model import (
 )
 from issuer.batch import SamePerson
 from issuer.issue import Sequencer
-from issuer.office import BEIJING, Office
+from issuer.office import BEIJING, Office, status_salt
 from registry import history
 from registry.credentials import FoundCredential, get_credential, move_state, read_claims, record_key_of
 from registry.database import Session
@@ -275,11 +275,6 @@ def default_ban(settings: IssuerSettings, effective_on: date, qualified_year: in
     last = first + settings.ban_years - 1
     basis = f"{'评审次年' if after_review else '次年'}起{settings.ban_years}年"
     return Ban(start=date(first, 1, 1), until=date(last, 12, 31), scope=BAN_SCOPE, basis=basis)
-
-
-def status_salt(office: Office, sequence: int) -> bytes:
-    """The salt of the status leaf that goes with a history entry; an auditor is given it with the entry."""
-    return office.vault.blind("status-leaf", str(sequence))[:SALT_BYTES]
 
 
 def _check(decided: Decided, now: datetime) -> None:

@@ -7,7 +7,8 @@ end is one credential a row, with the serial that approval gave it.
    of issue, the signed claims and the signed QR code are fixed and stored, the
    ``issue`` leaves go to the log's outbox, and the claim on the title passes
    from the row to its credential. A row whose title was issued meanwhile is
-   voided. From here on nothing about a credential is decided any more.
+   voided, as is a correction of what has changed meanwhile. From here on
+   nothing about a credential is decided any more.
 2. Log: the sequencer, the only holder of the log key, puts every waiting leaf
    under a published checkpoint. What is not logged is not printed.
 3. Print and sign (no transaction): the press makes each PDF with its proof of
@@ -21,7 +22,8 @@ end is one credential a row, with the serial that approval gave it.
    since signatures need not come out the same twice.
 5. Seal (one transaction): the chunk moves to issued if it was not there yet,
    files and digests are registered, and the ``seal`` leaves and one for the
-   head of the history go to the outbox. The sequencer's next run logs them.
+   head of the history go to the outbox. The sequencer's next run logs them. A
+   correction takes the place of what it corrects here (issuer/succession.py).
 """
 
 import hashlib
@@ -33,25 +35,30 @@ from functools import lru_cache
 from credential.claims import claims_digest, decode_claims, encode_claims
 from credential.cose import open_message, sign_message, signature_bytes
 from credential.errors import RefusedError, UnavailableError
-from credential.leaves import SALT_BYTES, issue_leaf, seal_leaf
+from credential.leaves import SALT_BYTES, issue_leaf, reissue_leaf, seal_leaf
 from credential.model import Claims, PartialDate
 from credential.qr import fit_qr_payload, qr_text
-from credential.schema import FieldKind
 from credential.serial import identifier, new_verification_code
-from issuer.batch import BindingChanged, require_binding, void_numbers
+from issuer.batch import BindingChanged, require_binding
 from issuer.line import CompiledPrefix, IssuingLine, PrintedDocument, Printer, Proofs, Sequencer
+from issuer.numbering import ALREADY_ISSUED, void_numbers
 from issuer.office import BEIJING
+from issuer.predecessor import PREDECESSOR_CHANGED, split_changed
+from issuer.succession import supersede
 from registry import history
 from registry.batches import Batch, find_obstacles, get_batch
-from registry.chunks import Chunk, PhotoPlace, StoredRow, get_chunk, move_chunk, read_rows
+from registry.chunks import Chunk, NumberedRow, PhotoPlace, StoredRow, get_chunk, move_chunk, read_rows
 from registry.credentials import (
+    FoundCredential,
     NewCredential,
     ReservedCredential,
     SealedFile,
+    claims_digest_of,
     insert_credentials,
     insert_files,
     read_reserved,
 )
+from registry.database import Session
 from registry.history import HistoryKind
 from registry.log.outbox import put_leaves
 from registry.packs import Pack, PackDamaged, PackItem, build_pack, item_place, read_pack
@@ -125,17 +132,22 @@ def reserve_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
         require_binding(office, batch)
         rows = read_rows(session, office.vault, batch_id, number)
         obstacles = find_obstacles(session, batch_id, number)
-        taken = [(row.row_number, row.serial) for row in rows if row.row_number in obstacles]
-        void_numbers(session, office, batch_id, taken, "already-issued")
+        predecessors, changed = split_changed(session, batch_id)
+        taken = [NumberedRow(row.row_number, row.serial, row.version) for row in rows if row.row_number in obstacles]
+        void_numbers(session, office, batch_id, taken, ALREADY_ISSUED)
         rows = [row for row in rows if row.row_number not in obstacles]
+        late = [NumberedRow(row.row_number, row.serial, row.version) for row in rows if row.row_number in changed]
+        void_numbers(session, office, batch_id, late, PREDECESSOR_CHANGED)
+        rows = [row for row in rows if row.row_number not in changed]
         slots = allocate_slots(session, len(rows), office.random)
         look = _Look(line)
         reserved = [_reserve(look, batch, row, slot, now) for row, slot in zip(rows, slots, strict=True)]
         leaves = put_leaves(session, [issue_leaf(one.digest, one.claims.salt) for one in reserved])
         news = [
-            _new_credential(chunk, row, slot, one, leaf)
+            _new_credential(chunk, row, slot, one, leaf, predecessors.get(row.row_number))
             for row, slot, one, leaf in zip(rows, slots, reserved, leaves, strict=True)
         ]
+        put_leaves(session, _reissue_leaves(session, predecessors, news, reserved))
         insert_credentials(session, office.vault, news)
         pack_name = f"tails/{batch_id}/{number}-{office.random(8).hex()}"
         move_chunk(session, chunk, ChunkState.RESERVED, now, pack_name)
@@ -173,8 +185,7 @@ class _Look:
         self.office = line.office
         self.signer = line.claims_signer
         self.qr_budget = line.printer.qr_budget
-        # A clerk's remark is said to the bureau, not to everybody who is shown the certificate.
-        self.unsaid = {one.key for one in self.office.schema.fields if one.kind is FieldKind.REMARK}
+        self.unsaid = self.office.unsaid
         self._prefix_digest = lru_cache(lambda photo: line.printer.prefix(photo=photo).digest)
 
     def prefix_digest(self, row: StoredRow) -> bytes:
@@ -219,9 +230,7 @@ def _reserve(look: _Look, batch: Batch, row: StoredRow, slot: Slot, now: datetim
     digest = claims_digest(payload)
     signer = look.signer
     width = signature_bytes(signer.algorithm)
-    in_qr = fit_qr_payload(
-        claims, slot.list_number, look.qr_budget, width, in_qr=office.schema.in_qr, digest=digest
-    )
+    in_qr = fit_qr_payload(claims, slot.list_number, look.qr_budget, width, in_qr=office.schema.in_qr, digest=digest)
     qr_message = sign_message(in_qr, signer)
     return _Reserved(
         claims=claims,
@@ -231,7 +240,23 @@ def _reserve(look: _Look, batch: Batch, row: StoredRow, slot: Slot, now: datetim
     )
 
 
-def _new_credential(chunk: Chunk, row: StoredRow, slot: Slot, reserved: _Reserved, leaf: int) -> NewCredential:
+def _reissue_leaves(
+    session: Session,
+    predecessors: Mapping[int, FoundCredential],
+    news: Sequence[NewCredential],
+    reserved: Sequence[_Reserved],
+) -> list[bytes]:
+    """Commit to what takes the place of what."""
+    return [
+        reissue_leaf(one.digest, claims_digest_of(session, predecessors[new.row_number]), one.claims.salt)
+        for new, one in zip(news, reserved, strict=True)
+        if new.row_number in predecessors
+    ]
+
+
+def _new_credential(  # noqa: PLR0913, PLR0917 - the parts of one credential, only reserve_chunk() calls it
+    chunk: Chunk, row: StoredRow, slot: Slot, reserved: _Reserved, leaf: int, predecessor: FoundCredential | None
+) -> NewCredential:
     claims = reserved.claims
     return NewCredential(
         batch_id=chunk.batch_id,
@@ -253,8 +278,9 @@ def _new_credential(chunk: Chunk, row: StoredRow, slot: Slot, reserved: _Reserve
         qr_text=reserved.qr_text,
         prefix_digest=claims.template_digest,
         issue_leaf=leaf,
-        live_key=row.live_key,
+        live_key=row.live_key if predecessor is None else None,
         key=row.key,
+        supersedes_id=None if predecessor is None else predecessor.id,
     )
 
 
@@ -354,3 +380,5 @@ def _seal(
         )
         history.append(session, entry)
         history.log_head(session, office.vault)
+        issued = {one.row_number: (one.id, of) for one, of in zip(reserved, claims, strict=True)}
+        supersede(session, office, batch, issued, now)

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
+from credential.leaves import SALT_BYTES
 from credential.model import Record
 from credential.names import fold_name_for_matching
 from credential.ports import Blobs
-from credential.schema import RecordSchema
+from credential.schema import FieldKind, RecordSchema
 from credential.serial import SerialPattern
 from registry.database import Database
 from registry.issuers import Issuer
@@ -18,6 +19,9 @@ from registry.vault import Vault
 
 BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 """Dates are printed and years counted in Beijing time, which has had no summer time since 1991."""
+
+_UNKNOWN_SERIES = "00"
+_UNKNOWN_LEVEL = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,11 @@ class Office:
         settings = json.dumps(asdict(self.issuer), sort_keys=True, ensure_ascii=False)
         return dict(self.look_digests) | {"issuer": hashlib.sha256(settings.encode()).hexdigest()}
 
+    @property
+    def unsaid(self) -> frozenset[str]:
+        """Fields that no claims carry: a clerk's remark is said to the bureau, not to everybody."""
+        return frozenset(one.key for one in self.schema.fields if one.kind is FieldKind.REMARK)
+
     def status_uri(self, list_number: int) -> str:
         """The address of a status list, as claims and leaves name it."""
         return f"{self.status_base}/{list_number}"
@@ -64,14 +73,14 @@ class Office:
         Raises:
             SerialsExhausted: the issuer's pattern holds no more numbers for the year.
         """
-        titles, numbering = self.schema.titles, self.schema.numbering
+        titles = self.schema.titles
         series = None if titles is None else titles.find_series(record.fields.get("series", ""))
         level = "" if titles is None else titles.levels.get(record.fields.get("level", ""), "")
-        return (numbering.pattern or _pattern(self.issuer.settings.serial_pattern)).format(
+        return _pattern(self.issuer.settings.serial_pattern).format(
             division=self.issuer.division,
             year=year,
-            series=numbering.series if series is None else series.code,
-            level=level or numbering.level,
+            series=_UNKNOWN_SERIES if series is None else series.code,
+            level=level or _UNKNOWN_LEVEL,
             sequence=sequence,
         )
 
@@ -79,6 +88,11 @@ class Office:
 @lru_cache
 def _pattern(text: str) -> SerialPattern:
     return SerialPattern.parse(text)
+
+
+def status_salt(office: Office, sequence: int) -> bytes:
+    """The salt of the status leaf that goes with a history entry; an auditor is given it with the entry."""
+    return office.vault.blind("status-leaf", str(sequence))[:SALT_BYTES]
 
 
 def beijing_year(moment: datetime) -> int:

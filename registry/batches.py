@@ -12,6 +12,7 @@ from credential.errors import InputError
 from credential.problem import Problem, RowOutcome
 from registry.columns import table_of
 from registry.packs import Pack
+from registry.service_tables import SuccessionRow
 from registry.tables import (
     BatchRow,
     BatchRowRow,
@@ -297,10 +298,14 @@ def find_obstacles(session: Session, batch_id: int, chunk_number: int | None = N
         .join(other, col(other.live_key) == mine.live_key)
         .where(in_batch, other.batch_id != batch_id, numbered)
     )
+    # Nobody stands in the way of his own successor.
+    of_row = (col(SuccessionRow.batch_id) == mine.batch_id) & (col(SuccessionRow.row_number) == mine.row_number)
+    is_own = col(SuccessionRow.predecessor_id) == CredentialRow.id
     live = (
         select(mine.row_number, CredentialRow.serial)
         .join(CredentialRow, col(CredentialRow.live_key) == mine.live_key)
-        .where(in_batch)
+        .outerjoin(SuccessionRow, of_row & is_own)
+        .where(in_batch, col(SuccessionRow.predecessor_id).is_(None))
     )
     found = {row_number: serial or "" for row_number, serial in session.exec(pending)}
     return found | dict(session.exec(live).all())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, update
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from credential.errors import InputError
@@ -12,6 +13,7 @@ from credential.model import Record
 from registry.batches import Batch, record_owner, row_place
 from registry.columns import table_of
 from registry.records import decode_record
+from registry.service_tables import SuccessionRow
 from registry.tables import BatchRowRow, ChunkRow, ChunkState, PackRow, RecordKeyRow, RowState
 from registry.vault import RecordKey, Vault
 
@@ -57,12 +59,23 @@ class StoredRow:
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """What approval gives a row."""
+    """What approval gives a row; year and sequence of a correction are those of its serial."""
 
     row_number: int
     serial: str
+    year: int
     sequence: int
     chunk_number: int
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedRow:
+    """A row that has a number."""
+
+    row_number: int
+    serial: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +132,7 @@ def read_rows(  # noqa: PLR0913 - all but three are optional
     return [_stored(vault, row, wrapped, pack) for row, wrapped, pack in session.exec(query)]
 
 
-def number_rows(session: Session, batch: Batch, year: int, numberings: Sequence[Numbering]) -> None:
+def number_rows(session: Session, batch: Batch, numberings: Sequence[Numbering]) -> None:
     """Write the serials of approved rows and make their chunks, in the caller's transaction."""
     sizes: dict[int, int] = {}
     for one in numberings:
@@ -137,8 +150,9 @@ def number_rows(session: Session, batch: Batch, year: int, numberings: Sequence[
         .where(table.c.batch_id == batch.id, table.c.row_number == bindparam("of_row"))
         .values(
             state=RowState.NUMBERED.value,
-            year=year,
+            year=bindparam("new_year"),
             serial=bindparam("new_serial"),
+            version=bindparam("new_version"),
             sequence=bindparam("new_sequence"),
             chunk_number=bindparam("new_chunk"),
         )
@@ -146,7 +160,9 @@ def number_rows(session: Session, batch: Batch, year: int, numberings: Sequence[
     values = [
         {
             "of_row": one.row_number,
+            "new_year": one.year,
             "new_serial": one.serial,
+            "new_version": one.version,
             "new_sequence": one.sequence,
             "new_chunk": one.chunk_number,
         }
@@ -170,21 +186,22 @@ def refuse_rows(session: Session, batch_id: int, reason: str, obstacles: Mapping
     )
 
 
-def void_row(session: Session, batch_id: int, row_number: int, reason: str, leaf: int) -> None:
-    """Void the number of a row that gets no credential; the log has been told by a leaf."""
+def void_row(session: Session, batch_id: int, row_number: int, reason: str, leaf: int | None) -> None:
+    """Void a row that gets no credential; the log has been told of its number by a leaf, if it had one of its own."""
     row = session.get_one(BatchRowRow, (batch_id, row_number))
     row.state, row.reason, row.void_leaf = RowState.VOID, reason, leaf
     session.flush()
 
 
-def numbered_serials(session: Session, batch_id: int, chunk_numbers: Iterable[int]) -> list[tuple[int, str]]:
-    """Row number and serial of the numbered rows of some chunks."""
-    query = select(BatchRowRow.row_number, BatchRowRow.serial).where(
+def numbered_rows(session: Session, batch_id: int, chunk_numbers: Iterable[int]) -> list[NumberedRow]:
+    """The numbered rows of some chunks."""
+    query = select(BatchRowRow.row_number, BatchRowRow.serial, BatchRowRow.version).where(
         BatchRowRow.batch_id == batch_id,
         BatchRowRow.state == RowState.NUMBERED,
         col(BatchRowRow.chunk_number).in_(list(chunk_numbers)),
     )
-    return [(number, serial or "") for number, serial in session.exec(query.order_by(col(BatchRowRow.row_number)))]
+    found = session.exec(query.order_by(col(BatchRowRow.row_number)))
+    return [NumberedRow(number, serial or "", version) for number, serial, version in found]
 
 
 def list_chunks(session: Session, batch_id: int) -> list[Chunk]:
@@ -222,9 +239,14 @@ def move_chunk(session: Session, chunk: Chunk, to: ChunkState, now: datetime, pa
     values: dict[str, object] = {"state": to.value}
     if to is ChunkState.RESERVED:
         values |= {"reserved_at": now, "pack_name": pack_name}
-        # The claim on the title passes from the row to its credential.
-        rows = table_of(BatchRowRow)
-        in_chunk = (rows.c.batch_id == chunk.batch_id) & (rows.c.chunk_number == chunk.number)
+        # The claim on the title passes from the row to its credential; a successor's when it is sealed.
+        rows, successions = table_of(BatchRowRow), table_of(SuccessionRow)
+        successors = select_columns(successions.c.row_number).where(successions.c.batch_id == chunk.batch_id)
+        in_chunk = (
+            (rows.c.batch_id == chunk.batch_id)
+            & (rows.c.chunk_number == chunk.number)
+            & rows.c.row_number.not_in(successors)
+        )
         session.connection().execute(update(rows).where(in_chunk).values(live_key=None))
     elif to is ChunkState.ISSUED:
         values["issued_at"] = now

@@ -43,8 +43,10 @@ class NewCredential:
         qr_text: the whole text of the QR code.
         prefix_digest: of the PDF prefix the tail will be appended to.
         issue_leaf: row of the log's outbox.
-        live_key: blind index that refuses a second live credential.
+        live_key: blind index that refuses a second live credential; None for a
+            successor, which gets it when it is sealed.
         key: the row's.
+        supersedes_id: the credential whose place it is to take.
     """
 
     batch_id: int
@@ -68,6 +70,7 @@ class NewCredential:
     issue_leaf: int
     live_key: bytes | None
     key: RecordKey
+    supersedes_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class FoundCredential:
 
     Attributes:
         digest: SHA-256 of its original PDF, or None while it is not printed.
+        supersedes_id: the credential whose place it takes, or is on its way to take.
     """
 
     id: int
@@ -115,6 +119,7 @@ class FoundCredential:
     issued_at: datetime
     digest: bytes | None
     is_superseded: bool
+    supersedes_id: int | None = None
 
 
 def credential_place(batch_id: int, row_number: int) -> bytes:
@@ -234,6 +239,12 @@ def get_credential(
     return found[0]
 
 
+def find_by_id(session: Session, credential_id: int, *, lock: bool = False) -> FoundCredential:
+    """The credential of this id, which must exist; locked against other writers if asked for."""
+    (found,) = _find(session, col(CredentialRow.id) == credential_id, lock=lock)
+    return found
+
+
 def find_by_serial(session: Session, serial: str) -> list[FoundCredential]:
     """All versions under a serial, newest first."""
     return _find(session, col(CredentialRow.serial) == serial)
@@ -272,6 +283,11 @@ def read_claims(session: Session, vault: Vault, found: FoundCredential) -> bytes
     """
     key = record_key_of(session, vault, found)
     return open_sealed(key, session.get_one(CredentialRow, found.id))[0]
+
+
+def claims_digest_of(session: Session, found: FoundCredential) -> bytes:
+    """SHA-256 of the payload of a credential's claims; stays when the credential is erased."""
+    return session.get_one(CredentialRow, found.id).claims_digest
 
 
 def move_state(session: Session, found: FoundCredential, to: State, *, is_live: bool) -> bool:
@@ -320,6 +336,7 @@ def _found(row: CredentialRow, digest: bytes | None) -> FoundCredential:
         issued_at=row.issued_at,
         digest=digest,
         is_superseded=row.superseded_by_id is not None,
+        supersedes_id=row.supersedes_id,
     )
 
 
@@ -347,4 +364,5 @@ def _values(vault: Vault, new: NewCredential) -> Mapping[str, object]:
         "person_index": person_index(vault, new.holder),
         "name_index": vault.blind("name", fold_name_for_matching(new.holder.name)),
         "live_key": new.live_key,
+        "supersedes_id": new.supersedes_id,
     }

@@ -45,6 +45,7 @@ class HistoryKind(StrEnum):
     BATCH_CANCELLED = "batch-cancelled"
     CHUNK_ISSUED = "chunk-issued"
     STATE_CHANGED = "state-changed"
+    SUCCEEDED = "succeeded"  # a credential took the place of another, whose own entry is state-changed
 
 
 class HistoryTampered(UnavailableError):

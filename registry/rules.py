@@ -53,12 +53,13 @@ _RULES_OF_ISSUING = (
     Rules(
         "batch_row",
         mutable=(
-            *("state", "live_key", "chunk_number", "year", "sequence", "serial"),
+            *("state", "live_key", "chunk_number", "year", "sequence", "serial", "version"),
             *("reason", "reason_serial", "void_leaf"),
         ),
         refused_updates={
             "number_stays": "OLD.serial IS NOT NULL AND (NEW.serial IS NULL OR NEW.serial <> OLD.serial "
-            "OR NEW.sequence IS NULL OR NEW.sequence <> OLD.sequence OR NEW.year IS NULL OR NEW.year <> OLD.year)",
+            "OR NEW.sequence IS NULL OR NEW.sequence <> OLD.sequence OR NEW.year IS NULL OR NEW.year <> OLD.year "
+            "OR NEW.version <> OLD.version)",
             "decided": "OLD.state IN ('refused', 'void') AND NEW.state <> OLD.state",
             "numbered_then_void": "OLD.state = 'numbered' AND NEW.state NOT IN ('numbered', 'void')",
             "issued_is_not_void": "NEW.state = 'void' AND EXISTS (SELECT 1 FROM credential c "
@@ -76,11 +77,19 @@ _RULES_OF_ISSUING = (
             "revoked_for_good": "OLD.state IN ('03', '07') AND NEW.state <> OLD.state",
             "superseded_once": "OLD.superseded_by_id IS NOT NULL "
             "AND (NEW.superseded_by_id IS NULL OR NEW.superseded_by_id <> OLD.superseded_by_id)",
+            # Only what was approved as its successor, and is sealed, takes a credential's place.
+            "superseded_by_its_successor": "OLD.superseded_by_id IS NULL AND NEW.superseded_by_id IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM credential n JOIN credential_file f ON f.credential_id = n.id "
+            "WHERE n.id = NEW.superseded_by_id AND n.supersedes_id = OLD.id AND n.issuer_id = OLD.issuer_id)",
             # A state without its entry of history (maker, checker, decision) cannot come about.
             "history_first": "NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM history h "
             "WHERE h.credential_id = OLD.id AND h.kind = 'state-changed' AND h.state = NEW.state)",
         },
-        refused_inserts={"approved_and_numbered": f"NOT EXISTS ({_NUMBERED_ROW})"},
+        refused_inserts={
+            "approved_and_numbered": f"NOT EXISTS ({_NUMBERED_ROW})",
+            "succeeds_as_approved": "COALESCE(NEW.supersedes_id, 0) <> COALESCE((SELECT s.predecessor_id "
+            "FROM succession s WHERE s.batch_id = NEW.batch_id AND s.row_number = NEW.row_number), 0)",
+        },
     ),
     Rules("credential_file"),
     Rules(
@@ -149,7 +158,12 @@ _RULES_OF_SERVICE = (
         refused_updates={"decided_once": "OLD.outcome <> ''"},
         refused_inserts={"undecided_first": "NEW.outcome <> '' OR NEW.checker IS NOT NULL"},
     ),
-    Rules("succession"),
+    Rules(
+        "succession",
+        refused_inserts={
+            "before_approval": "NOT EXISTS (SELECT 1 FROM batch b WHERE b.id = NEW.batch_id AND b.state = 'submitted')"
+        },
+    ),
     Rules("template_version"),
     Rules("template_prefix"),
 )

@@ -139,7 +139,8 @@ class ProposedChangeRow(SQLModel, table=True):
     state: str  # to be
     reason: str
     effective_on: date = Field(sa_column=Column(Date, nullable=False))
-    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # decision, ban, note; under the record's key
+    # Decision, ban, note and what was seen of the credential; under the record's key, or row 0's for a batch.
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     maker: str = Field(foreign_key="person.id")
     proposed_at: datetime = Field(sa_column=Column(Moment, nullable=False))
     checker: str | None = Field(default=None, foreign_key="person.id")
@@ -148,7 +149,7 @@ class ProposedChangeRow(SQLModel, table=True):
 
 
 class SuccessionRow(SQLModel, table=True):
-    """Whose place a row's credential takes; the credential's own link is made when it is reserved."""
+    """Whose place a row's credential takes; the links are made when it is reserved, and when it is sealed."""
 
     __tablename__ = "succession"
     __table_args__ = (
@@ -161,7 +162,8 @@ class SuccessionRow(SQLModel, table=True):
     predecessor_id: int = Field(foreign_key="credential.id", index=True)
     kind: str
     reason: str
-    decision: str
+    seen_change: int  # history's sequence of the predecessor's last change at submission; 0 when there was none
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # decision; under the row's key
 
 
 class TemplateVersionRow(SQLModel, table=True):
@@ -175,7 +177,6 @@ class TemplateVersionRow(SQLModel, table=True):
     number: int  # from 1
     kind: str  # of credential
     blob: str  # name of the archive of its folder
-    rules: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # archive of the files that verifiers need
     created_at: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 

@@ -24,8 +24,8 @@ from issuer.change import (
     change_state,
     default_ban,
     revoke,
-    status_salt,
 )
+from issuer.office import status_salt
 from registry.credentials import FoundCredential, UnknownSerial, get_credential
 from registry.history import details_place, verify_history
 from registry.issuers import UnknownPerson

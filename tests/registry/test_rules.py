@@ -74,7 +74,7 @@ def add_rows_of_the_service(house: House) -> None:
                 revoked_at=now,
             )
         )
-        session.add(TemplateVersionRow(digest=b"2" * 32, name="n", number=1, kind="k", blob="b", rules=b"", created_at=now))
+        session.add(TemplateVersionRow(digest=b"2" * 32, name="n", number=1, kind="k", blob="b", created_at=now))
         session.flush()
         session.add(TemplatePrefixRow(prefix_digest=b"3" * 32, template_digest=b"2" * 32))
         for key, status in (("answered", 200), ("running", None)):
@@ -200,7 +200,7 @@ def test_no_row_is_replaced(house: House, rules: Rules) -> None:
         ),
         ("UPDATE credential SET state = '01' WHERE state = '03'", "revoked for good|history first"),
         ("UPDATE credential SET state = '02' WHERE state = '01'", "history first"),
-        ("UPDATE credential SET superseded_by_id = 999 WHERE id = 1", "FOREIGN KEY"),
+        ("UPDATE credential SET superseded_by_id = 999 WHERE id = 1", "superseded by its successor"),
         ("UPDATE credential SET live_key = X'01'", "UNIQUE constraint failed: credential.live_key"),
         ("UPDATE log_leaf SET position = position + 100", "placed once"),
         ("INSERT INTO log_leaf (leaf, position) VALUES (X'00', 7777)", "waits first"),

@@ -19,7 +19,6 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("blob", sa.String(), nullable=False),
-        sa.Column("rules", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_template_version")),
         sa.UniqueConstraint("name", "number", name=op.f("uq_template_version_name_number")),
@@ -131,7 +130,8 @@ def upgrade() -> None:
         sa.Column("predecessor_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("decision", sa.String(), nullable=False),
+        sa.Column("seen_change", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("kind IN ('correction', 'replacement')", name=op.f("ck_succession_kind_known")),
         sa.ForeignKeyConstraint(
             ["batch_id", "row_number"],
