@@ -10,16 +10,19 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 
 from service import logs, problems
 from service.assets import Assets, asset_routes
+from service.bodies import BodyLimit, body_limit
 from service.house import House, open_house
+from service.limits import Kind, Limiter
 from service.notices import HouseNotices
 from service.rendering import Pages
 from service.runner import Runner
 from service.settings import Settings
 from service.verifying import VerifyingDesk
+from service.verifying_house import open_verifying_house
 from verifier.api import verify_routes
 from verifier.pages import page_routes
 
@@ -31,11 +34,12 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.house: House = open_house(settings)
+        self.house: House = open_verifying_house(settings) if settings.role == "verifier" else open_house(settings)
         self.has_issuing = settings.role in {"all", "issuer"}
         self.has_verifying = settings.role in {"all", "verifier"}
         self.runner = Runner(self.house) if self.has_issuing else None
         self.desk = VerifyingDesk(self.house)
+        self.limiter = Limiter(settings)
         self.assets = Assets()
         self.pages = Pages(self.house.installation.public_url, self.assets)
 
@@ -58,14 +62,15 @@ class Application:
         app.include_router(asset_routes(self.assets))
         if self.has_verifying:
             self._add_verifying(app)
+        app.add_middleware(BodyLimit, limit_of=body_limit(self.settings))
         problems.install(app, page=self.pages.error)
         logs.install(app)
         return app
 
     def _add_verifying(self, app: FastAPI) -> None:
         notices = HouseNotices(self.house)
-        app.include_router(page_routes(self.desk, self.pages.render, _guard, notices))
-        app.include_router(verify_routes(self.desk, _guard, _guard))
+        app.include_router(page_routes(self.desk, self.pages.render, self.limiter, notices))
+        app.include_router(verify_routes(self.desk, self.limiter, self.limiter.guard(Kind.SERIAL)))
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -77,7 +82,3 @@ def create_app(settings: Settings) -> FastAPI:
         DatabaseNotMigrated: the registry is older than the program.
     """
     return Application(settings).build()
-
-
-def _guard(_request: Request) -> None:
-    """Let everybody in."""
