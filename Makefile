@@ -34,8 +34,9 @@ bench: $(VENV)/.dev ## measure issuing and verifying (ARGS="--quick")
 	@$(BIN)/python -m bench.issue $(ARGS)
 	@$(BIN)/python -m bench.verify $(ARGS)
 
-docs: $(VENV)/.dev ## write the list of files, check the links and the commands that the docs name
+docs: $(VENV)/.dev ## write the list of files and the settings, check the links and the commands that the docs name
 	@$(BIN)/python docs/tree.py
+	@$(BIN)/python -m docs.settings
 	@$(BIN)/python -m pytest tests/test_docs.py
 
 lock: $(VENV)/.dev ## pin what requirements/*.in ask for, with hashes

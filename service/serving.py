@@ -20,13 +20,16 @@ class SamplePage:
     address: str
 
 
-def sample_pages(settings: Settings) -> list[SamplePage]:
+def sample_pages(settings: Settings, origin: str) -> list[SamplePage]:
     """The doors of the service, and one verdict page for every state that the demo's certificates are in.
 
     The addresses hold verification codes: show them of a demo only.
+
+    Args:
+        settings: name the data folder.
+        origin: that the service listens at.
     """
     house = open_house(settings)
-    origin = house.installation.public_url
     pages = [
         SamplePage("核验首页", "home", f"{origin}/"),
         SamplePage("上传文件核验", "check a file", f"{origin}/verify/file"),

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from docs import settings as settings_page
 from docs import tree
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -128,6 +129,10 @@ def test_the_list_of_files_is_the_list_of_files() -> None:
     page = text("docs/architecture.md")
 
     assert page == tree.rewrite(page), "run: make docs"
+
+
+def test_the_page_of_settings_is_the_settings() -> None:
+    assert settings_page.PAGE.read_text("utf-8") == settings_page.page(), "run: make docs"
 
 
 def test_every_folder_of_the_house_is_in_the_list_of_files() -> None:

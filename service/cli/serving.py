@@ -1,5 +1,6 @@
 """``serve``: the service over HTTP, until it is told to stop."""
 
+import logging
 import socket
 from typing import Annotated, Literal
 
@@ -68,6 +69,7 @@ def serve(
     settings = settings_of(context).model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
+    _log_to_stderr()
     app = create_app(settings)
     with _listen(settings) as listening:
         _show_start(settings)
@@ -81,6 +83,13 @@ def serve(
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _log_to_stderr() -> None:
+    """Write our own lines; of the libraries only warnings, since they know nothing of what is personal."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    for name in ("yinzheng", "service", "registry", "issuer", "verifier", "holder"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -109,12 +118,12 @@ def _show_start(settings: Settings) -> None:
             )
         )
     if is_demo(settings):
-        _show_samples(settings)
+        _show_samples(settings, address)
 
 
-def _show_samples(settings: Settings) -> None:
+def _show_samples(settings: Settings, address: str) -> None:
     """Name pages worth opening; of a demo only, since a code is for whoever holds the certificate."""
-    pages = sample_pages(settings)
+    pages = sample_pages(settings, address)
     if not pages:
         return
     shown = table(
