@@ -74,10 +74,15 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
-def problem_response(error: Error, request: Request) -> Response:  # noqa: ARG001 - part of the team's contract
+def told(error: Error) -> tuple[str, str]:
+    """What callers are told of an error, in English and Chinese."""
+    return _OWN_FAULTS.get(status_of(error), (error.en, error.zh))
+
+
+def problem_response(error: Error, request: Request) -> Response:  # noqa: ARG001 - every answer is to a request
     """The problem document of an error of ours."""
     status = status_of(error)
-    en, zh = _OWN_FAULTS.get(status, (error.en, error.zh))
+    en, zh = told(error)
     members: Mapping[str, object] = getattr(error, "members", {})
     return _answer(status, error.code, en, zh, headers=_headers(error, status), members=members)
 
@@ -101,10 +106,9 @@ def install(app: FastAPI, page: ErrorPage | None = None) -> None:
 
     def of_ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, Error)  # noqa: S101 - registered for these only
-        status = status_of(error)
-        if status == 500 or error.code not in STATUS:
+        if status_of(error) >= 500 or error.code not in STATUS:
             log_fault(error)
-        en, zh = _OWN_FAULTS.get(status, (error.en, error.zh))
+        en, zh = told(error)
         return shown(request, problem_response(error, request), error.code, en, zh)
 
     def of_validation(request: Request, error: Exception) -> Response:

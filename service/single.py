@@ -1,0 +1,93 @@
+"""One record from the API as the sheet that intake knows: the same rules for one as for many."""
+
+import base64
+import binascii
+import csv
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from credential.errors import InputError
+from credential.problem import Problem, RowOutcome
+from credential.schema import FieldKind, RecordSchema
+
+_NUMBER = re.compile(r"[0-9A-Za-z()]{1,40}", re.ASCII)
+
+
+class UnknownField(InputError):
+    """The template has no field of this key."""
+
+    code = "unknown-field"
+
+    def __init__(self, key: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"the template has no field {key!r}; its fields are {', '.join(known)}",
+            f"模板没有字段“{key}”; 可用字段: {'、'.join(known)}",
+        )
+        self.key = key
+
+
+class PhotoNotBase64(InputError):
+    """The photo is not base64."""
+
+    code = "photo-not-base64"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the photo is not base64; encode the JPEG as it is", "照片不是有效的 base64; 请对 JPEG 原文件编码"
+        )
+
+
+class RecordRefused(InputError):
+    """The record has errors, or is passed over by a rule; each is listed."""
+
+    code = "record-refused"
+
+    def __init__(self, found: Sequence[Problem]) -> None:
+        stopping = [one for one in found if one.outcome is not RowOutcome.WARNING]
+        super().__init__(
+            f"the record cannot be issued; correct what is listed ({len(stopping)})",
+            f"该记录不能出证, 请按清单改正({len(stopping)} 项)",
+        )
+        self.members: Mapping[str, object] = {"problems": [asdict(one) for one in found]}
+
+
+def write_sheet(folder: Path, schema: RecordSchema, record: Mapping[str, str]) -> Path:
+    """Write a record as a sheet of one row, with the headings that the template prints.
+
+    Raises:
+        UnknownField: the template has no field of this key.
+    """
+    headings = {one.key: one.heading for one in schema.fields if one.kind is not FieldKind.SEQUENCE}
+    for key in record:
+        if key not in headings:
+            raise UnknownField(key, tuple(headings))
+    file = folder / "record.csv"
+    with file.open("x", encoding="utf-8", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow([headings[key] for key in record])
+        writer.writerow(record.values())
+    return file
+
+
+def write_photo(folder: Path, schema: RecordSchema, record: Mapping[str, str], photo: str) -> Path | None:
+    """Write a portrait as the archive that goes with the sheet; None when there is none.
+
+    Raises:
+        PhotoNotBase64: it is not base64.
+    """
+    if not photo:
+        return None
+    try:
+        content = base64.b64decode("".join(photo.split()), validate=True)
+    except binascii.Error as error:
+        raise PhotoNotBase64 from error
+    key = next((one.key for one in schema.fields if one.kind is FieldKind.ID_NUMBER), "")
+    number = record.get(key, "").strip().upper()
+    file = folder / "photo.zip"
+    with zipfile.ZipFile(file, "x") as archive:
+        # Intake refuses the record for such a number anyway; it must not name a file.
+        archive.writestr(f"{number if _NUMBER.fullmatch(number) else 'photo'}.jpg", content)
+    return file
