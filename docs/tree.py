@@ -16,6 +16,7 @@ FOLDERS = (
     "press",
     "intake",
     "issuer",
+    "issuer/api",
     "verifier",
     "holder",
     "service",
