@@ -1,4 +1,4 @@
-"""What pages say beside a verdict: names of fields, the issuer's sentence, keys for the check in the browser."""
+"""What pages say beside a verdict: the issuer's sentence, keys for the check in the browser."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 from credential.errors import Error
 from credential.trust import Role
 from credential.trust_list import TrustedKey, write_key
-from press.template_file import load_template
 from service.house import House
 from service.issuers import all_issuers
-from templates import certificate_folder, certificate_names
-from verifier.explaining import IssuerNotice, Label
+from verifier.explaining import IssuerNotice
 
 #: Issuers' settings and the trust list change rarely, and nothing here decides a verdict.
 KEPT_FOR = timedelta(seconds=30)
@@ -32,17 +30,12 @@ class HouseNotices:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._labels = _read_labels()
         self._lock = threading.Lock()
         self._known: _Known | None = None
 
     def issuer(self, uscc: str) -> IssuerNotice | None:
         """What is said about the issuer with this code."""
         return self._current().issuers.get(uscc)
-
-    def labels(self, kind: str) -> Mapping[str, Label]:
-        """How the fields of a kind of credential are called."""
-        return self._labels.get(kind, {})
 
     def qr_keys(self, uscc: str) -> Sequence[Mapping[str, str | None]]:
         """The issuer's keys for QR codes, as the trust list writes them."""
@@ -72,8 +65,3 @@ class HouseNotices:
         except Error:  # a page without its notices is better than none
             return MappingProxyType({}), ()
         return issuers, keys
-
-
-def _read_labels() -> Mapping[str, Mapping[str, Label]]:
-    schemas = [load_template(certificate_folder(name)).schema for name in certificate_names()]
-    return {schema.kind: {one.key: Label(one.heading, one.english) for one in schema.fields} for schema in schemas}

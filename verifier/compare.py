@@ -140,17 +140,31 @@ def check_shown(template: Template | None, claims: Claims, text: str) -> bool:
 
 
 def summarise(
-    claims: Claims, registered: RegisteredCredential | None, template: Template | None, *, is_masked: bool
+    claims: Claims,
+    payload: bytes,
+    registered: RegisteredCredential | None,
+    template: Template | None,
+    *,
+    is_masked: bool,
 ) -> PublicSummary:
     """Say what may be told: never an ID number, and a masked name for those who only know serial and name.
 
-    The template that printed it names the fields; where that is not known, no field is told.
+    Args:
+        claims: verified.
+        payload: their bytes.
+        registered: the register's entry, or None.
+        template: that printed it, which names the fields; where it is not known, no field is told.
+        is_masked: asked by serial and name.
     """
     told: tuple[str, ...] = ()
     headings: dict[str, tuple[str, str]] = {}
+    in_qr: dict[str, str] = {}
     if template is not None:
         told = template.masked_fields if is_masked else template.public_fields
         headings = {one.key: (one.heading, one.english) for one in template.schema.fields if one.key in told}
+        said = template.schema.in_qr
+        pairs = (("title", said.title), ("level", said.level), ("qualified_on", said.date))
+        in_qr = {name: key for name, key in pairs if key in told}
     fields = {key: claims.fields[key] for key in told if key in claims.fields}
     return PublicSummary(
         issuer=claims.issuer,
@@ -166,6 +180,8 @@ def summarise(
         supersedes=None if registered is None else registered.supersedes,
         kind=claims.kind,
         headings=headings,
+        in_qr=in_qr,
+        claims_digest="" if is_masked else claims_digest(payload).hex(),
         has_photo=claims.photo_digest is not None and not is_masked,
     )
 

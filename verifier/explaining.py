@@ -203,10 +203,6 @@ class Notices(Protocol):
         """What is said about the issuer with this code."""
         ...
 
-    def labels(self, kind: str) -> Mapping[str, Label]:
-        """How the fields of a kind of credential are called, by key, in the order of the certificate."""
-        ...
-
     def qr_keys(self, uscc: str) -> Sequence[Mapping[str, str | None]]:
         """The issuer's keys for QR codes, as the trust list writes them."""
         ...
@@ -227,14 +223,29 @@ def next_steps(verdict: Verdict) -> Sequence[Sentence]:
     return steps
 
 
-def rows(credential: PublicSummary, labels: Mapping[str, Label]) -> Sequence[tuple[Label, str]]:
+def rows(credential: PublicSummary) -> Sequence[tuple[Label, str]]:
     """The public fields with their names, in the order of the certificate; one without a name goes by its key."""
-    known = [key for key in labels if key in credential.fields]
-    rest = [key for key in credential.fields if key not in labels]
-    return [(labels.get(key, Label(key, key)), credential.fields[key]) for key in (*known, *rest)]
+    return [(Label(*credential.headings.get(key, (key, key))), value) for key, value in credential.fields.items()]
 
 
 def shown_for_comparison(credential: PublicSummary) -> Mapping[str, str]:
     """What a page's script holds the QR code's claims against; names are those of ``credential.qr.QrClaims``."""
-    compared = {key: credential.fields[key] for key in ("title", "level", "qualified_on") if key in credential.fields}
-    return {"issuer": credential.issuer, "serial": credential.serial, "name": credential.name, **compared}
+    said = {name: credential.fields.get(key, "") for name, key in credential.in_qr.items()}
+    digest = {"claims_digest": credential.claims_digest} if credential.claims_digest else {}
+    return {"issuer": credential.issuer, "serial": credential.serial, "name": credential.name, **said, **digest}
+
+
+def labels_of_code(credential: PublicSummary | None) -> Mapping[str, Label]:
+    """How what the QR code says is called, for those of its parts that a page may name."""
+    labels = {
+        "name": Label("姓名", "name"),
+        "title": Label("名称", "title"),
+        "level": Label("级别", "level"),
+        "qualified_on": Label("取得时间", "obtained on"),
+        "serial": Label("证书编号", "serial"),
+        "issuer": Label("发证机构代码", "issuer"),
+    }
+    if credential is not None:
+        named = {name: credential.headings[key] for name, key in credential.in_qr.items() if key in credential.headings}
+        labels |= {name: Label(*heading) for name, heading in named.items()}
+    return labels

@@ -25,6 +25,7 @@ from verifier.explaining import (
     IssuerNotice,
     Notices,
     face_of,
+    labels_of_code,
     next_steps,
     rows,
     shown_for_comparison,
@@ -212,7 +213,7 @@ class VerdictScreen:
         keys: Sequence[Mapping[str, str | None]] = ()
         if credential is not None:
             notice = self._notices.issuer(credential.issuer)
-            fields = rows(credential, self._notices.labels(credential.kind))
+            fields = rows(credential)
             compared = shown_for_comparison(credential)
             keys = self._notices.qr_keys(credential.issuer)
         return {
@@ -228,5 +229,6 @@ class VerdictScreen:
             "state_names": STATE_NAMES,
             "state_notes": STATE_NOTES,
             "compared": compared,
+            "code_labels": labels_of_code(credential),
             "keys": keys,
         }

@@ -103,7 +103,9 @@ class Steps:
     def describe(self, inquiry: Inquiry, found: Found) -> None:
         """Note what may be told of a credential."""
         template = self.template_of(inquiry, found.claims)
-        inquiry.credential = summarise(found.claims, found.registered, template, is_masked=inquiry.is_masked)
+        inquiry.credential = summarise(
+            found.claims, found.payload, found.registered, template, is_masked=inquiry.is_masked
+        )
         if found.registered is not None:
             inquiry.changes = found.registered.changes
 

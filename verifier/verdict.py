@@ -86,6 +86,8 @@ class PublicSummary:
         kind: of credential, which names its fields; empty when only the QR code's own words are known.
         headings: what each public field is called, in Chinese and English.
         has_photo: a portrait stands on the certificate; never told by serial and name.
+        in_qr: which public field the QR code says as ``title``, ``level`` and ``qualified_on``.
+        claims_digest: SHA-256 of the claims, hex, which the QR code holds too; empty by serial and name.
     """
 
     issuer: str
@@ -102,6 +104,8 @@ class PublicSummary:
     kind: str = ""
     has_photo: bool = False
     headings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    in_qr: Mapping[str, str] = field(default_factory=dict)
+    claims_digest: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Give the summary as plain JSON values."""

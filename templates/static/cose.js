@@ -174,13 +174,13 @@ export async function verify(fragment, keys) {
   return { outcome: "foreign", claims };
 }
 
-// Names of the claims that differ from what a page shows; a name that was cut may be a beginning.
+// Names of the claims that differ from what a page shows. Words too long for a code are its beginning.
 export function differences(claims, shown) {
-  const names = ["issuer", "serial", "name", "title", "level", "qualified_on"].filter((name) => name in shown);
-  return names.filter((name) => {
+  return Object.keys(shown).filter((name) => {
+    if (name === "claims_digest") return hex(claims.claims_digest) !== shown.claims_digest;
     const said = claims[name] ?? "";
     if (name === "name" && claims.name_is_cut === 1) return !shown.name.startsWith(said);
-    return said !== shown[name];
+    return said !== shown[name] && !(said.endsWith("…") && shown[name].startsWith(said.slice(0, -1)));
   });
 }
 
