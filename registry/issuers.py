@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -227,7 +227,9 @@ def _check_slug(text: str) -> None:
 
 
 def _settings(stored: dict[str, Any]) -> IssuerSettings:
+    # An issuer added by an older release lacks what came later and takes its default; nothing is ever unknown.
     known = {field.name for field in fields(IssuerSettings)}
-    if stored.keys() != known:
-        raise BadIssuerSettings(sorted(stored.keys() ^ known))
+    needed = {field.name for field in fields(IssuerSettings) if field.default is MISSING}
+    if bad := (stored.keys() - known) | (needed - stored.keys()):
+        raise BadIssuerSettings(sorted(bad))
     return IssuerSettings(**stored)

@@ -63,7 +63,7 @@ class FolderTooNew(ConfigError):
 
     def __init__(self, folder: Path, number: int) -> None:
         super().__init__(
-            f"{folder} has the format {number}, and this program knows no newer than {FOLDER_FORMAT}; install the newer "
+            f"{folder} has the format {number}, this program knows none newer than {FOLDER_FORMAT}; install the newer "
             "program, or restore the backup from before its upgrade",
             f"{folder} 的格式版本为 {number}, 本程序最高支持 {FOLDER_FORMAT}; 请安装新版本程序, 或恢复升级前的备份",
         )
@@ -127,9 +127,19 @@ class DataFolder:
         self.root.chmod(0o700)  # it may have been there already, for its cache
         for one in (self.blobs, self.log, self.status, self.cache, self.reports, self.checkpoint_copy.parent):
             one.mkdir(parents=True, exist_ok=True)
+        self.write_installation(installation)
+
+    def write_installation(self, installation: Installation) -> None:
+        """Write what the installation says of itself, in the folder's present format."""
         fresh = self.root / f"{_ABOUT}.new"
-        fresh.write_text(json.dumps(asdict(installation), indent=1) + "\n", encoding="utf-8")
+        told = asdict(installation) | {"format": FOLDER_FORMAT}
+        fresh.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         fresh.replace(self.root / _ABOUT)
+
+    def told_format(self) -> int | None:
+        """The format that the folder says it has; None for one that does not say it."""
+        told = json.loads((self.root / _ABOUT).read_text(encoding="utf-8")).get("format")
+        return told if isinstance(told, int) else None
 
     def installation(self) -> Installation:
         """Read what the installation says of itself.

@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from service.cli import access, changing, demo, issuing, keeping, serving, setup, templating, verifying
+from service.cli import (
+    access,
+    changing,
+    demo,
+    holding,
+    issuing,
+    keeping,
+    registry,
+    serving,
+    setup,
+    templating,
+    verifying,
+)
 from service.cli.language import say
 from service.settings import Settings, read_settings
 
@@ -50,5 +62,5 @@ def remember_settings(
     )
 
 
-for group in (demo, setup, access, issuing, verifying, changing, serving, templating, keeping):
+for group in (demo, setup, access, issuing, holding, verifying, changing, serving, templating, keeping, registry):
     group.add_to(app)

@@ -7,6 +7,7 @@ import typer
 
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
+from service.cli.registry import export_verifier
 from service.cli.screens import console, pairs, plain, table
 from service.doctor import Finding, examine_house
 from service.issuers import renew_trust_list
@@ -23,6 +24,10 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands of this file."""
     keys_app.command("list", help=say("列出密钥(只列公开部分)", "list the keys; public parts only"))(keys_list)
     keys_app.command("trust-list", help=say("输出已签名的信任列表", "print the signed trust list"))(keys_trust_list)
+    keys_app.command(
+        "export-verifier",
+        help=say("导出核验进程的密钥文件(不含任何签发密钥)", "write the verifier's key file; no issuing key is in it"),
+    )(export_verifier)
     log_app.command("verify", help=say("从头核对整个日志", "check the whole log from its first entry"))(log_verify)
     keys_app.command("renew-trust-list", help=say("重签信任列表, 有效期一年", "sign the trust list for another year"))(
         keys_renew_trust_list
