@@ -25,8 +25,9 @@ _CODES: Mapping[int, str] = {
     409: (
         "already-exists already-revoked answer-shown-once bad-signature batch-state binding-changed "
         "change-not-allowed data-folder-in-use digest-differs key-file-exists not-a-demo-folder not-approved "
-        "not-logged not-printed not-to-hand-over nothing-to-hand-over nothing-to-issue public-url-fixed record-erased "
-        "refused request-runs serials-exhausted status-is-final trust-list-expired trust-list-not-signed trust-list-older"
+        "not-logged not-printed not-to-hand-over nothing-to-hand-over nothing-to-issue public-url-fixed "
+        "record-erased refused request-runs serials-exhausted status-is-final trust-list-expired "
+        "trust-list-not-signed trust-list-older"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",
@@ -42,11 +43,11 @@ _CODES: Mapping[int, str] = {
         "id-number-birth-date id-number-characters id-number-check-digit id-number-length incomplete-ban "
         "invalid-request key-used-otherwise macro-workbook missing-columns missing-file missing-glyph "
         "mixed-up-certificate name-character name-lost-character name-missing name-mixes-latin name-needed "
-        "name-too-long no-header-row no-rows no-template not-a-workbook nothing-to-verify "
-        "old-workbook overflow photo-damaged photo-not-base64 qr-text-too-long record-refused search-by-one "
-        "several-issuers several-sheets status-expired too-many-rows trial-default trust-needed unknown-field "
-        "unknown-qr-format unknown-sample unknown-shape unknown-sheet unknown-sheet-kind unreadable-file "
-        "unreadable-verifying-file unsafe-workbook wrong-extension"
+        "name-too-long no-header-row no-rows no-template not-a-workbook nothing-to-verify old-workbook overflow "
+        "photo-damaged photo-not-base64 qr-text-too-long record-refused search-by-one several-issuers "
+        "several-sheets status-expired too-many-rows trial-default trust-needed unknown-field unknown-qr-format "
+        "unknown-sample unknown-shape unknown-sheet unknown-sheet-kind unreadable-file unreadable-verifying-file "
+        "unsafe-workbook wrong-extension"
     ),
     429: "too-many-requests",
     # The installation is at fault; people are told the code only, the log has the place.

@@ -1,0 +1,216 @@
+"""Hand out what is published: status lists, trust list, log, revocation lists. A CDN may stand before all of it.
+
+Any web server could serve the same folder; what this one adds is how long each
+file may be kept. Only files whose names have the form of ours are looked for,
+and nothing that lies outside the public folder is ever opened.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from credential.errors import InputError, RefusedError
+from credential.note import BadCheckpoint, BadNote, parse_checkpoint, parse_note
+from holder.conditional import has_etag
+from registry.log.tiles import HEIGHT, WIDTH, LogDamaged, TileFolder
+from registry.status.published import token_times
+from service.folder import DataFolder
+
+CWT_TYPE = "application/statuslist+cwt"
+JWT_TYPE = "application/statuslist+jwt"
+TRUST_LIST_SECONDS = 300
+CHECKPOINT_SECONDS = 5
+CRL_SECONDS = 3_600
+TILE_SECONDS = 365 * 24 * 3_600  # a tile never changes
+
+_CA_TYPES = {".crl": "application/pkix-crl", ".crt": "application/pkix-cert", ".cer": "application/pkix-cert"}
+_CA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(crl|crt|cer)", re.ASCII)
+_LIST_NAME = re.compile(r"([1-9][0-9]{0,8})(\.cwt|\.jwt)?", re.ASCII)
+_TILE = re.compile(
+    r"(?P<level>entries|[0-9]|[1-5][0-9]|6[0-3])/(?P<index>(x[0-9]{3}/){0,5}[0-9]{3})(\.p/(?P<width>[1-9][0-9]{0,2}))?",
+    re.ASCII,
+)
+_PUBLIC = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+_METHODS = ["GET", "HEAD"]
+
+
+class NotPublished(InputError):
+    """There is no published file at this address."""
+
+    code = "not-published"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing is published at this address; compare it with docs/architecture.md, or come back later",
+            "此地址没有已发布的文件; 请核对地址或稍后再试",
+        )
+
+
+class NotAcceptable(InputError):
+    """A status list is asked for in a form that there is none of."""
+
+    code = "not-acceptable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"status lists come as {CWT_TYPE} or {JWT_TYPE}; ask for one of them in Accept",
+            f"状态列表仅提供 {CWT_TYPE} 与 {JWT_TYPE} 两种格式; 请修改 Accept",
+        )
+
+
+class NoStatusHistory(RefusedError):
+    """Somebody asked for the list as it was at a past moment (draft-ietf-oauth-status-list, 8.4)."""
+
+    code = "status-history"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "only the newest status list is kept here; ask without the parameter time, or ask the issuer for history",
+            "此处只提供最新的状态列表; 请去掉 time 参数, 历史状态请向发证机构查询",
+        )
+
+
+def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRouter:
+    """Make the routes of the published files.
+
+    Args:
+        folder: of the installation.
+        now: the clock, for how long a status list may still be kept.
+    """
+    router = APIRouter(tags=["published"])
+
+    @router.api_route("/status/{name}", methods=_METHODS, summary="状态列表 · a status list", response_class=Response)
+    def status_list(name: str, request: Request) -> Response:
+        """Give a Token Status List as CWT or JWT, by Accept or by ending; CWT when neither says."""
+        match = _LIST_NAME.fullmatch(name)
+        if match is None:
+            raise NotPublished
+        if "time" in request.query_params:
+            raise NoStatusHistory
+        form = (match[2] or _wanted_form(request))[1:]
+        content = _read(folder.status, f"{match[1]}.{form}")
+        cwt = content if form == "cwt" else _read(folder.status, f"{match[1]}.cwt")
+        headers = _kept(_fresh_seconds(cwt, now())) | ({} if match[2] else {"Vary": "Accept"})
+        return _answer(request, content, CWT_TYPE if form == "cwt" else JWT_TYPE, headers)
+
+    @router.api_route(
+        "/trust-list.json", methods=_METHODS, summary="信任列表 · the trust list", response_class=Response
+    )
+    def trust_list(request: Request) -> Response:
+        """Give the signed trust list, a DSSE envelope."""
+        content = _read(folder.trust_list.parent, folder.trust_list.name)
+        return _answer(request, content, "application/json", _kept(TRUST_LIST_SECONDS))
+
+    @router.api_route(
+        "/log/checkpoint", methods=_METHODS, summary="日志检查点 · the log's checkpoint", response_class=Response
+    )
+    def checkpoint(request: Request) -> Response:
+        """Give the newest checkpoint, a C2SP signed note."""
+        content = _read(folder.log, "checkpoint")
+        return _answer(request, content, "text/plain; charset=utf-8", _kept(CHECKPOINT_SECONDS))
+
+    @router.api_route(
+        "/log/tile/{name:path}", methods=_METHODS, summary="日志分块 · a tile of the log", response_class=Response
+    )
+    def tile(name: str, request: Request) -> Response:
+        """Give a tile or a bundle of entries (C2SP tlog-tiles); it never changes."""
+        headers = {"Cache-Control": f"public, max-age={TILE_SECONDS}, immutable"}
+        return _answer(request, _tile(folder.log, name), "application/octet-stream", headers)
+
+    @router.api_route("/ca/{name}", methods=_METHODS, summary="吊销列表 · revocation lists", response_class=Response)
+    def authority(name: str, request: Request) -> Response:
+        """Give a revocation list or a certificate of the issuers' authorities, DER."""
+        if _CA_NAME.fullmatch(name) is None:
+            raise NotPublished
+        return _answer(request, _read(folder.ca, name), _CA_TYPES[Path(name).suffix], _kept(CRL_SECONDS))
+
+    return router
+
+
+def _wanted_form(request: Request) -> str:
+    """Choose between CWT and JWT by Accept; a client that does not mind gets the shorter CWT."""
+    accepted = request.headers.getlist("accept")
+    if not accepted:
+        return ".cwt"
+    weights = {".cwt": (0, 0.0), ".jwt": (0, 0.0)}
+    for entry in ",".join(accepted).split(","):
+        kind, *parameters = (part.strip().lower() for part in entry.split(";"))
+        for form, name in ((".cwt", CWT_TYPE), (".jwt", JWT_TYPE)):
+            precision = {name: 3, "application/*": 2, "*/*": 1, "": 0}.get(kind, 0)
+            if precision > weights[form][0]:
+                weights[form] = (precision, _weight(parameters))
+    best = max(weights, key=lambda form: weights[form][1])
+    if weights[best][1] <= 0:
+        raise NotAcceptable
+    return best
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def _fresh_seconds(cwt: bytes, now: datetime) -> int:
+    """How long a list may be kept: its own ``ttl``, but never past its ``exp``."""
+    times = token_times(cwt)
+    return max(0, int(min(times.ttl, times.expires - now) / timedelta(seconds=1)))
+
+
+def _kept(seconds: int) -> dict[str, str]:
+    return {"Cache-Control": f"public, max-age={seconds}" if seconds else "no-cache"}
+
+
+def _tile(folder: Path, name: str) -> bytes:
+    """Read a tile under the published checkpoint; a partial one also out of the full one that replaced it."""
+    match = _TILE.fullmatch(name)
+    if match is None:
+        raise NotPublished
+    level = None if match["level"] == "entries" else int(match["level"])
+    index = int(match["index"].replace("/", "").replace("x", ""))
+    width = int(match["width"] or WIDTH)
+    leaves = (index * WIDTH + width) << (HEIGHT * (level or 0))
+    if width > WIDTH or (match["width"] and width == WIDTH) or leaves > _size(folder):
+        raise NotPublished
+    try:
+        return TileFolder(folder).read(level, index, width)
+    except LogDamaged as error:
+        raise NotPublished from error
+
+
+def _size(folder: Path) -> int:
+    """Leaves under the published checkpoint."""
+    try:
+        return parse_checkpoint(parse_note(_read(folder, "checkpoint").decode()).text).size
+    except (BadNote, BadCheckpoint, UnicodeDecodeError) as error:
+        raise NotPublished from error
+
+
+def _read(folder: Path, name: str) -> bytes:
+    """Read a file that lies in a folder itself; a link that leads out of it is not followed."""
+    path = folder / name
+    try:
+        if path.resolve().parent != folder.resolve():
+            raise NotPublished
+        return path.read_bytes()
+    except OSError as error:
+        raise NotPublished from error
+
+
+def _answer(request: Request, content: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+    etag = f'"{sha256(content).hexdigest()}"'
+    told = {**_PUBLIC, **headers, "ETag": etag}
+    if has_etag(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=told)
+    if request.method == "HEAD":
+        return Response(headers={**told, "Content-Length": str(len(content))}, media_type=media_type)
+    return Response(content, headers=told, media_type=media_type)
