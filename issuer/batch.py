@@ -49,6 +49,9 @@ from registry.vault import RecordKey
 CHUNK_ROWS = 500
 """Rows a chunk: one pack, one fsync, at most some 30 MB of photos and tails in memory."""
 
+BATCH_CANCELLED = "batch-cancelled"
+"""Why a number is void: its batch was cancelled before it was reserved."""
+
 
 class SamePerson(RefusedError):
     """The person who submitted a batch or a change may not approve it."""
@@ -232,7 +235,7 @@ def cancel(office: Office, batch_id: int, *, person: str, reason: str, now: date
             raise NotSubmitted(batch_id, batch.state)
         ready = [chunk for chunk in list_chunks(session, batch_id) if chunk.state is ChunkState.READY]
         voided = numbered_rows(session, batch_id, [chunk.number for chunk in ready])
-        void_numbers(session, office, batch_id, voided, "batch-cancelled")
+        void_numbers(session, office, batch_id, voided, BATCH_CANCELLED)
         for chunk in ready:
             move_chunk(session, chunk, ChunkState.CANCELLED, now)
         mark_cancelled(session, batch_id, reason, now)
@@ -319,7 +322,7 @@ def _problem(fate: RowFate) -> Problem:
             f"同一人员同一资格(或项目)的有效证书已存在,编号 {fate.serial},不再重复发证",
             f"a live certificate for the same person and matter exists with serial {fate.serial}, so none is issued",
         ),
-        "batch-cancelled": (
+        BATCH_CANCELLED: (
             f"批次已取消,编号 {fate.own_serial} 作废",
             f"batch cancelled, number {fate.own_serial} void",
         ),

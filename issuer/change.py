@@ -9,37 +9,40 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from credential.claims import decode_claims
-from credential.cose import open_message
 from credential.errors import InputError, RefusedError
 from credential.leaves import StatusChange, status_leaf
 from credential.model import (
     REASON_STATES,
     STATE_NAMES,
     Ban,
-    Claims,
-    PartialDate,
     RevocationReason,
     State,
     StatusValue,
     status_value,
 )
+from issuer.ban import usual_ban
 from issuer.batch import SamePerson
-from issuer.issue import Sequencer
+from issuer.line import Sequencer
 from issuer.office import BEIJING, Office, status_salt
+from issuer.predecessor import SuccessionUnderWay
+from issuer.succession import together
 from registry import history
-from registry.credentials import FoundCredential, get_credential, move_state, read_claims, record_key_of
+from registry.credentials import (
+    FoundCredential,
+    find_by_serial,
+    get_credential,
+    move_state,
+    record_key_of,
+)
 from registry.database import Session
 from registry.history import HistoryKind
-from registry.issuers import IssuerSettings, get_person
+from registry.issuers import get_person
 from registry.log.outbox import put_leaves
 from registry.status.slots import Slot
+from registry.vault import RecordErased, RecordKey
 
 MAX_DECISION = 100
 """Characters of a decision document's number."""
-
-BAN_SCOPE = "高一级"
-"""What a ban after fraud bars from, in both notices (DOMAIN 1.10, J1 and J2)."""
 
 _LIVE = frozenset({State.VALID, State.SUSPENDED})
 _FINAL = frozenset({State.REVOKED, State.WITHDRAWN})
@@ -51,7 +54,6 @@ _NEXT: Mapping[State, frozenset[State]] = {
     **dict.fromkeys(_ENDED, _FINAL),
     **dict.fromkeys(_FINAL, frozenset[State]()),
 }
-_BANNING = frozenset({RevocationReason.FRAUD, RevocationReason.PLAGIARISM, RevocationReason.IMPERSONATION})
 
 
 class AlreadyRevoked(RefusedError):
@@ -110,6 +112,15 @@ class EffectiveBeforeIssue(InputError):
 
     def __init__(self, day: date, serial: str) -> None:
         super().__init__(f"{day} is before {serial} was issued", f"生效日期 {day} 早于证书 {serial} 的发证日期")
+
+
+class NoteNeeded(InputError):
+    """State 99 says nothing by itself, and needs a text."""
+
+    code = "note-needed"
+
+    def __init__(self) -> None:
+        super().__init__("the state 'other' needs a note that says what has happened", "状态为“其他”时须填写说明")
 
 
 class StatusLists(Protocol):
@@ -193,8 +204,8 @@ def revoke(  # noqa: PLR0913 - each is a fact that the law asks for
         UnavailableError: a store does not answer; if it fails after the change
             was recorded, the next publication shows it, and asking again publishes it.
     """
-    if ban is None and reason in _BANNING:
-        ban = default_ban(desk.office.issuer.settings, effective_on, _qualified_year(desk, serial))
+    if ban is None:
+        ban = usual_ban(desk.office, serial, reason, effective_on)
     state = REASON_STATES[reason]
     return change_state(desk, serial, Decided(state, reason.value, decision, effective_on, maker, checker, ban), now)
 
@@ -214,13 +225,13 @@ def change_state(desk: ChangeDesk, serial: str, decided: Decided, now: datetime)
         EffectiveBeforeIssue: it was issued later than that day.
         and what :func:`revoke` raises.
     """
-    _check(decided, now)
+    check_decided(decided, now)
     try:
         changed = _record(desk, serial, decided, now)
     except (AlreadyRevoked, ChangeNotAllowed):
-        _publish(desk, now)
+        publish(desk, now)
         raise
-    _publish(desk, now)
+    publish(desk, now)
     return changed
 
 
@@ -230,33 +241,76 @@ def _record(desk: ChangeDesk, serial: str, decided: Decided, now: datetime) -> F
         for person in (decided.maker, decided.checker):
             get_person(session, person, issuer_id=office.issuer.id)
         found = get_credential(session, serial, office.issuer.id, lock=True)
-        if _is_recorded(session, office, found, decided):
-            return found
-        _check_next(found, decided)
-        entry = _append(session, office, found, decided, now)
-        move_state(session, found, decided.to, is_live=decided.to in _LIVE)
-        value = status_value(decided.to, superseded=found.is_superseded)
-        desk.lists.set_status(session, Slot(found.status_list, found.status_index), value)
-        change = StatusChange(
-            list_uri=office.status_uri(found.status_list),
-            index=found.status_index,
-            state=decided.to,
-            value=value,
-            effective_on=decided.effective_on,
-            recorded_at=now,
-        )
-        put_leaves(session, [status_leaf(change, status_salt(office, entry))])
-        history.log_head(session, office.vault)
+        if not is_recorded(session, office, found, decided):
+            apply_change(session, desk, found, decided, now)
         return get_credential(session, serial, office.issuer.id)
 
 
-def _publish(desk: ChangeDesk, now: datetime) -> None:
+def apply_change(session: Session, desk: ChangeDesk, found: FoundCredential, decided: Decided, now: datetime) -> None:
+    """Write one decided change in the caller's transaction; whoever calls publishes.
+
+    What is revoked is revoked in every version, so that no older file of it is
+    merely called superseded; and what is changed between reserve and seal of a
+    successor is changed at both ends.
+
+    Args:
+        session: of a transaction.
+        desk: of the issuer.
+        found: the newest version under its serial, locked.
+        decided: checked, its persons known.
+        now: recorded.
+
+    Raises:
+        AlreadyRevoked, ChangeNotAllowed, EffectiveBeforeIssue: its state or age does not allow this.
+        SuccessionUnderWay: a successor is being printed, which an end of the old one would not stop.
+    """
+    versions = check_change(session, found, decided)
+    pair = together(session, found)
+    if len(pair) > 1 and decided.to in _ENDED:
+        raise SuccessionUnderWay(found.serial, max(one.batch_id for one in pair))
+    others = [one for one in versions if one.id != found.id and one.state not in _FINAL]
+    also = others if decided.to in _FINAL else []
+    for one in {each.id: each for each in (*pair, *also)}.values():
+        _apply(session, desk, one, decided, now)
+
+
+def check_change(session: Session, found: FoundCredential, decided: Decided) -> list[FoundCredential]:
+    """Refuse a change that a credential's state or age does not allow; returns all versions under its serial.
+
+    Raises:
+        AlreadyRevoked, ChangeNotAllowed, EffectiveBeforeIssue: it does not.
+    """
+    versions = [one for one in find_by_serial(session, found.serial) if one.issuer_id == found.issuer_id]
+    issued_on = min(one.issued_at for one in versions).astimezone(BEIJING).date()
+    _check_next(found, decided, issued_on)
+    return versions
+
+
+def _apply(session: Session, desk: ChangeDesk, found: FoundCredential, decided: Decided, now: datetime) -> None:
+    office = desk.office
+    entry = _append(session, office, found, decided, now)
+    history.log_head(session, office.vault)
+    move_state(session, found, decided.to, is_live=decided.to in _LIVE)
+    value = status_value(decided.to, superseded=found.is_superseded)
+    desk.lists.set_status(session, Slot(found.status_list, found.status_index), value)
+    change = StatusChange(
+        list_uri=office.status_uri(found.status_list),
+        index=found.status_index,
+        state=decided.to,
+        value=value,
+        effective_on=decided.effective_on,
+        recorded_at=now,
+    )
+    put_leaves(session, [status_leaf(change, status_salt(office, entry))])
+
+
+def publish(desk: ChangeDesk, now: datetime) -> None:
     """Publish everything that waits, not only this change."""
     desk.lists.publish(now)
     desk.sequencer.sequence(now)
 
 
-def _is_recorded(session: Session, office: Office, found: FoundCredential, decided: Decided) -> bool:
+def is_recorded(session: Session, office: Office, found: FoundCredential, decided: Decided) -> bool:
     """Whether the newest change of a credential is this very one, to the day it counts from."""
     newest = history.newest_change(session, found.id)
     if newest is None or newest.details is None or found.state is not decided.to:
@@ -268,30 +322,29 @@ def _is_recorded(session: Session, office: Office, found: FoundCredential, decid
     return bool(key.open(newest.details, history.details_place(newest.sequence))["decision"] == decided.decision)
 
 
-def default_ban(settings: IssuerSettings, effective_on: date, qualified_year: int) -> Ban:
-    """Work out the usual ban after fraud: whole years from 次年 or 评审次年 (DOMAIN 0.2)."""
-    after_review = settings.ban_from == "year-after-review"
-    first = (qualified_year if after_review else effective_on.year) + 1
-    last = first + settings.ban_years - 1
-    basis = f"{'评审次年' if after_review else '次年'}起{settings.ban_years}年"
-    return Ban(start=date(first, 1, 1), until=date(last, 12, 31), scope=BAN_SCOPE, basis=basis)
+def check_decided(decided: Decided, now: datetime) -> None:
+    """Refuse what no decision can be, whatever it is about.
 
-
-def _check(decided: Decided, now: datetime) -> None:
+    Raises:
+        SamePerson, BadDecision, EffectiveInFuture, NoteNeeded: it is one of these.
+    """
     if decided.maker == decided.checker:
         raise SamePerson(decided.checker)
     if not 0 < len(decided.decision.strip()) <= MAX_DECISION:
         raise BadDecision(decided.decision)
     if decided.effective_on > now.astimezone(BEIJING).date():
         raise EffectiveInFuture(decided.effective_on)
+    if decided.to is State.OTHER and not decided.note.strip():
+        raise NoteNeeded
 
 
-def _check_next(found: FoundCredential, decided: Decided) -> None:
+def _check_next(found: FoundCredential, decided: Decided, issued_on: date) -> None:
+    if found.is_superseded and decided.to not in _FINAL:
+        raise ChangeNotAllowed(found.serial, found.state, decided.to)
     if found.state in _FINAL:
         raise AlreadyRevoked(found.serial, found.state)
     if decided.to not in _NEXT[found.state]:
         raise ChangeNotAllowed(found.serial, found.state, decided.to)
-    issued_on = found.issued_at.astimezone(BEIJING).date()
     if decided.to is not State.REVOKED and decided.effective_on < issued_on:
         raise EffectiveBeforeIssue(decided.effective_on, found.serial)
 
@@ -312,15 +365,14 @@ def _append(session: Session, office: Office, found: FoundCredential, decided: D
         reason=decided.reason,
         effective_on=decided.effective_on,
         details=details,
-        key=record_key_of(session, office.vault, found),
+        key=_key_of(session, office, found),
     )
     return history.append(session, entry).sequence
 
 
-def _qualified_year(desk: ChangeDesk, serial: str) -> int:
-    """The year of the review: that of qualification, else that of issue."""
-    with desk.office.database.reading() as session:
-        found = get_credential(session, serial, desk.office.issuer.id)
-        claims: Claims = decode_claims(open_message(read_claims(session, desk.office.vault, found)).payload)
-    qualified_on = claims.fields.get("qualified_on", "")
-    return PartialDate(qualified_on).year if qualified_on else claims.issued_on.year
+def _key_of(session: Session, office: Office, found: FoundCredential) -> RecordKey | None:
+    """The key that details are sealed under; an erased credential is changed without any."""
+    try:
+        return record_key_of(session, office.vault, found)
+    except RecordErased:
+        return None

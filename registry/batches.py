@@ -219,11 +219,17 @@ def read_problems(session: Session, vault: Vault, batch_id: int) -> list[Problem
         RecordErased: the batch's key was destroyed.
     """
     batch = _batch_row(session, batch_id)
-    key_row = session.get_one(RecordKeyRow, (batch_id, 0))
-    stored = vault.open_key(record_owner(batch_id, 0), key_row.wrapped).open(
-        batch.sealed, _problems_place(batch.digest)
-    )
+    stored = batch_key(session, vault, batch_id).open(batch.sealed, _problems_place(batch.digest))
     return [Problem(**one | {"outcome": RowOutcome(one["outcome"])}) for one in stored["problems"]]
+
+
+def batch_key(session: Session, vault: Vault, batch_id: int) -> RecordKey:
+    """Open the batch's own key.
+
+    Raises:
+        RecordErased: it was destroyed.
+    """
+    return vault.open_key(record_owner(batch_id, 0), session.get_one(RecordKeyRow, (batch_id, 0)).wrapped)
 
 
 def mark_approved(session: Session, batch_id: int, checker: str, now: datetime) -> None:

@@ -265,6 +265,12 @@ def find_by_batch(session: Session, batch_id: int) -> list[FoundCredential]:
     return sorted(_find(session, col(CredentialRow.batch_id) == batch_id), key=lambda one: one.row_number)
 
 
+def serials_of_batch(session: Session, batch_id: int) -> list[str]:
+    """The serials of a batch's credentials, by row."""
+    query = select(CredentialRow.serial).where(CredentialRow.batch_id == batch_id)
+    return list(session.exec(query.order_by(col(CredentialRow.row_number))))
+
+
 def record_key_of(session: Session, vault: Vault, found: FoundCredential) -> RecordKey:
     """Open the key of a credential.
 

@@ -5,7 +5,8 @@ from datetime import date
 
 from credential.errors import InputError
 from credential.model import Ban, RevocationReason, State
-from issuer.change import BAN_SCOPE, revoke
+from issuer.ban import BAN_SCOPE
+from issuer.change import revoke
 from registry.credentials import UnknownSerial, find_by_serial
 from service.house import House
 

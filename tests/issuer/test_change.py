@@ -11,6 +11,7 @@ from sqlalchemy import text
 from credential.leaves import StatusChange, status_leaf
 from credential.model import REASON_STATES, Ban, RevocationReason, State, StatusValue
 from credential.ports import RegisteredCredential
+from issuer.ban import default_ban
 from issuer.batch import SamePerson
 from issuer.change import (
     AlreadyRevoked,
@@ -22,7 +23,6 @@ from issuer.change import (
     EffectiveInFuture,
     _check_next,
     change_state,
-    default_ban,
     revoke,
 )
 from issuer.office import status_salt
@@ -217,7 +217,7 @@ def _ban(house: House) -> dict[str, str]:
 
 
 def _decided(to: State) -> Decided:
-    return Decided(to, "decided", DECISION, TODAY, MAKER, CHECKER)
+    return Decided(to, "decided", DECISION, TODAY, MAKER, CHECKER, note="说明")
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.product(State, State)))
@@ -228,10 +228,10 @@ def test_only_sensible_changes_follow_one_another(first: State, second: State) -
     if first not in {State.VALID, State.SUSPENDED}:
         is_allowed = is_allowed and second in final
     if is_allowed:
-        _check_next(found, _decided(second))
+        _check_next(found, _decided(second), START.date())
     else:
         with pytest.raises((AlreadyRevoked, ChangeNotAllowed)):
-            _check_next(found, _decided(second))
+            _check_next(found, _decided(second), START.date())
 
 
 def test_a_suspended_title_is_not_free_and_an_ended_one_is(house: House, serial: str) -> None:
