@@ -26,6 +26,7 @@ class FieldKind(StrEnum):
     ID_NUMBER = "id-number"
     ID_TYPE = "id-type"
     DATE = "date"
+    NUMBER = "number"  # of hours or the like: digits, at most one decimal point
     DOCUMENT_NUMBER = "document-number"
     CERTIFICATE_NUMBER = "certificate-number"
     SERIES = "series"

@@ -19,6 +19,7 @@ EXACT_DIGITS = 15
 
 _ERROR_VALUES = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#GETTING_DATA"})
 _YEAR_BRACKETS = re.compile(r"[(\[\uff08\uff3b\u3010\u3014]\s*(\d{4})\s*[)\]\uff09\uff3d\u3011\u3015]")
+_AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _FULL_WIDTH = str.maketrans({0xFF01 + offset: 0x21 + offset for offset in range(94)})
 _DATE_NOTES: dict[str, tuple[str, str]] = {
     "date-serial": (
@@ -102,6 +103,26 @@ def read_long_text(cell: Cell) -> Reading:
     return Reading(
         PARAGRAPH_MARK.join(one.value for one in readings),
         tuple(dict.fromkeys(finding for one in readings for finding in one.findings)),
+    )
+
+
+def read_amount(cell: Cell) -> Reading:
+    """Read a number of hours or the like; it stays as written, without trailing zeros of the spreadsheet."""
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool) and 0 <= cell < 10**EXACT_DIGITS:
+        return Reading(_number_text(cell))
+    reading = read_text(cell)
+    if not reading.value or _AMOUNT.fullmatch(reading.value):
+        return reading
+    return Reading(
+        "",
+        (
+            *reading.findings,
+            error(
+                "not-a-number",
+                f"“{reading.value}”不是数字, 请只填数字, 如 40",
+                f"{reading.value!r} is not a number; write digits only, as 40",
+            ),
+        ),
     )
 
 
@@ -279,6 +300,7 @@ def _lost_character(char: str, text: str) -> Finding:
 
 _READERS: dict[FieldKind, Callable[[Cell], Reading]] = {
     FieldKind.LONG_TEXT: read_long_text,
+    FieldKind.NUMBER: read_amount,
     FieldKind.DOCUMENT_NUMBER: read_document_number,
     FieldKind.CERTIFICATE_NUMBER: read_certificate_number,
     FieldKind.REMARK: read_remark,

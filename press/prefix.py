@@ -299,7 +299,10 @@ def _seal(plan: PagePlan, writer: ObjectWriter) -> int:
     """Write the widget's appearance: the drawing as one group, multiplied onto what is under it."""
     place = plan.template.seal
     drawing = draw_seal(plan.template, writer)
-    words = seal_words(place, plan.look.seal_arc, place.bottom or plan.look.seal_bottom, plan.seal_chain)
+    bottom = plan.look.seal_bottom
+    if place.bottom:
+        bottom = f"{place.bottom}（样章）" if plan.look.is_sample else place.bottom
+    words = seal_words(place, plan.look.seal_arc, bottom, plan.seal_chain)
     box = numbers(0, 0, drawing.width, drawing.height)
     form = b"/Type/XObject/Subtype/Form/BBox[%b]" % box
     group = writer.add(

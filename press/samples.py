@@ -23,6 +23,7 @@ from credential.cose import sign_message, signature_bytes
 from credential.model import Claims, DocumentType, Holder, PartialDate, Record
 from credential.ports import Algorithm
 from credential.qr import encode_qr_claims, fit_qr_claims, qr_text
+from credential.schema import PARAGRAPH_MARK
 from credential.serial import identifier
 from press.fonts import FontLibrary
 from press.issuer_look import IssuerLook
@@ -221,7 +222,7 @@ def _sample(path: Path, issuer: _Issuer, kind: str) -> Sample:
     record = Record(
         row=1,
         holder=holder,
-        fields=table.strings("fields"),
+        fields={key: value.replace("\n", PARAGRAPH_MARK) for key, value in table.strings("fields").items()},
         photo=(path.parent / photo_name).read_bytes() if photo_name else None,
     )
     serial, issued_on = table.text("serial"), table.text("issued_on")
