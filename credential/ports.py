@@ -162,6 +162,14 @@ class CredentialSource(Protocol):
         """Find all versions under a serial (several issuers may use the same), newest first."""
         ...
 
+    def candidates(self, serial: str) -> Sequence[RegisteredCredential]:
+        """All credentials under a serial, newest first, and others after them: as many in all if there is none.
+
+        For one who knows serial and name: the same work is done, here and by whoever opens what is
+        given, whether the serial exists or not. Compare the serial that was signed.
+        """
+        ...
+
     def checkpoint(self) -> str:
         """The newest published checkpoint of the log, a C2SP signed note."""
         ...

@@ -10,7 +10,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, cast
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, literal_column
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, bindparam, exists, func, literal_column
+from sqlalchemy import cast as cast_column
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
@@ -28,6 +29,11 @@ from registry.packs import PackDamaged, item_place
 from registry.prefixes import read_prefix
 from registry.tables import CredentialFileRow, CredentialRow, HistoryRow, PackRow, RecordKeyRow
 from registry.vault import RecordErased, RecordKey, Vault
+
+CANDIDATES = 4
+"""Credentials that are opened for a serial and a name, whether they exist or not."""
+
+_FRACTION_BITS = 16
 
 # One statement finds all that a verdict needs, but for what became of a credential: few have ever changed, and
 # theirs are read again in one transaction with their changes. Columns are named one by one, since the account of a
@@ -79,6 +85,17 @@ _OF_FILE = select_columns(_FILE.c.credential_id).where(_FILE.c.digest == bindpar
 _BY_DIGEST = _FOUND.where(_CREDENTIAL.c.id == _OF_FILE)
 _BY_CODE = _FOUND.where(_CREDENTIAL.c.code_index == bindparam("wanted"))
 _BY_SERIAL = _FOUND.where(_CREDENTIAL.c.serial == bindparam("wanted"))
+_ID, _LAST = _CREDENTIAL.alias("other").c.id, func.max(_CREDENTIAL.alias("last").c.id)
+_RANGE = cast_column(select_columns(_LAST - CANDIDATES).scalar_subquery(), BigInteger)
+_FROM = _RANGE * bindparam("wanted", type_=BigInteger) // (1 << _FRACTION_BITS)
+_OTHERS = [
+    _FOUND.where(
+        _CREDENTIAL.c.id.in_(select_columns(_ID).where(_ID > _FROM).order_by(_ID).limit(literal_column(str(count))))
+    )
+    for count in range(CANDIDATES + 1)
+]
+"""So many credentials from a place on that is given as a fraction of all."""
+
 _IS_PRINTED = select_columns(_FILE.c.id).where(_FILE.c.credential_id == _CREDENTIAL.c.id).exists()
 _CHANGES = (
     select_columns(
@@ -176,6 +193,22 @@ class RegistrySource:
         """Find all versions under a serial (several issuers may use the same), newest first."""
         return self._find(_BY_SERIAL, serial)
 
+    def candidates(self, serial: str) -> Sequence[RegisteredCredential]:
+        """Find all versions under a serial, newest first, and fill up to ``CANDIDATES`` with others.
+
+        Others come from a place in the register that depends on the serial, so
+        that they are as seldom in memory as it is. Statements, decryptions and
+        proofs are as many whether the serial exists or not, and whatever became
+        of it; more versions than ``CANDIDATES`` take longer.
+        """
+        start = int.from_bytes(self._vault.blind("candidates", serial)[: _FRACTION_BITS // 8])
+        with self._database.reading() as session:
+            found = _found(session, _BY_SERIAL, serial)
+            missing = max(0, CANDIDATES - len(_ids(found)))
+            others = _found(session, _OTHERS[missing], start)
+            changes = {id_: _rows(session, _CHANGES, id_) for id_ in [*_ids(found), *_ids(others)]}
+        return [*self._open_all(found, changes), *self._open_all(others, changes)]
+
     def checkpoint(self) -> str:
         """The newest published checkpoint of the log, a C2SP signed note."""
         return self._proofs.checkpoint()
@@ -189,7 +222,7 @@ class RegistrySource:
         if not any(row.has_changed for row in rows):
             return self._open_all(rows, {})
         with self._database.reading() as session:  # one state of the database for credentials and changes
-            rows = [_Found._make(row) for row in _rows(session, statement, wanted)]
+            rows = _found(session, statement, wanted)
             changes = {row.id: _rows(session, _CHANGES, row.id) for row in rows}
         return self._open_all(rows, changes)
 
@@ -296,6 +329,14 @@ class DocumentStore:
 
 def _rows(session: Session, statement: Select[Any], wanted: bytes | str | int) -> Sequence[Row[Any]]:
     return session.connection().execute(statement, {"wanted": wanted}).all()
+
+
+def _found(session: Session, statement: Select[Any], wanted: bytes | str | int) -> list[_Found]:
+    return [_Found._make(row) for row in _rows(session, statement, wanted)]
+
+
+def _ids(rows: list[_Found]) -> list[int]:
+    return list(dict.fromkeys(row.id for row in rows))
 
 
 def _change(entry: Row[Any], key: RecordKey) -> Change:

@@ -169,6 +169,11 @@ class _SourcesInTurn:
         with self._one() as source:
             return source.by_serial(serial)
 
+    def candidates(self, serial: str) -> Sequence[RegisteredCredential]:
+        """All under a serial, and others beside them."""
+        with self._one() as source:
+            return source.candidates(serial)
+
     def checkpoint(self) -> str:
         """The newest published checkpoint of the log."""
         with self._one() as source:

@@ -6,7 +6,7 @@ with nothing hidden in that string or behind the end of the file.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from asn1crypto import parser
@@ -18,6 +18,7 @@ _END_OF_FILE = re.compile(rb"%%EOF[\r\n]*\Z")
 _BYTE_RANGE = re.compile(
     rb"/ByteRange\s{0,16}\[\s{0,16}0\s{1,64}(\d{1,10})\s{1,64}(\d{1,10})\s{1,64}(\d{1,10})\s{0,64}\]"
 )
+_SEQUENCE, _SET, _INTEGER, _OBJECT_IDENTIFIER, _CONTEXT_0 = 0x30, 0x31, 0x02, 0x06, 0xA0  # tags of DER
 _LONGEST_END = 64  # %%EOF and line ends; longer runs of line ends belong to nobody
 MAX_CANDIDATES = 16  # signed revisions tried in a file that cannot be read as a whole
 
@@ -125,6 +126,24 @@ def first_message(document: bytes) -> bytes:
     return check_contents(document, signed, contents_at(document, signed))
 
 
+def last_message(document: bytes) -> bytes:
+    """Give the CMS message of the last signature, if it covers the whole document, without its padding.
+
+    Found from the end, where a tail of ours has it: the first one is looked for
+    through the whole file, which takes half as long as digesting it.
+
+    Raises:
+        BadRange: there is none, or bytes follow what it signs.
+    """
+    match = _BYTE_RANGE.match(document, max(0, document.rfind(b"/ByteRange")))
+    if match is None:
+        raise BadRange("byte-range", "there is no byte range")
+    signed = check_range(document, [0, *(int(number) for number in match.groups())])
+    if signed.end != len(document):
+        raise BadRange("covers-revision", "the last signature does not cover the document")
+    return check_contents(document, signed, contents_at(document, signed))
+
+
 def signed_ends(document: bytes) -> list[int]:
     """Find where signed revisions may end, from the bytes alone, longest first.
 
@@ -141,6 +160,13 @@ def signed_ends(document: bytes) -> list[int]:
         if signed.end < len(document):
             ends.add(signed.end)
     return sorted(ends, reverse=True)[:MAX_CANDIDATES]
+
+
+def revisions_of(document: bytes) -> Iterator[bytes]:
+    """Yield the file and then, only if asked, its earlier signed revisions, longest first."""
+    yield document
+    for end in signed_ends(document):
+        yield document[:end]
 
 
 def is_canonical_der(message: bytes) -> bool:
@@ -178,3 +204,36 @@ def _read_header(message: bytes, position: int, end: int) -> tuple[int, int] | N
     else:
         length = first
     return (start, start + length) if start + length <= end else None
+
+
+def certificates_in(message: bytes) -> tuple[bytes, ...]:
+    """Cut the certificates out of a CMS message in canonical DER, unread and in their order.
+
+    Raises:
+        BadRange: it is no SignedData with certificates.
+    """
+    at, end = _enter(message, 0, len(message), _SEQUENCE)
+    at = _behind(message, at, end, _OBJECT_IDENTIFIER)
+    at, end = _enter(message, at, end, _CONTEXT_0)
+    at, end = _enter(message, at, end, _SEQUENCE)
+    for tag in (_INTEGER, _SET, _SEQUENCE):  # version, digest algorithms, content
+        at = _behind(message, at, end, tag)
+    at, end = _enter(message, at, end, _CONTEXT_0)
+    certificates = []
+    while at < end:
+        behind = _behind(message, at, end, _SEQUENCE)
+        certificates.append(message[at:behind])
+        at = behind
+    return tuple(certificates)
+
+
+def _enter(message: bytes, position: int, end: int, tag: int) -> tuple[int, int]:
+    """Give where the content of an element of this tag starts and ends."""
+    step = _read_header(message, position, end) if position < end and message[position] == tag else None
+    if step is None:
+        raise BadRange("contents", "/Contents holds no SignedData with certificates")
+    return step
+
+
+def _behind(message: bytes, position: int, end: int, tag: int) -> int:
+    return _enter(message, position, end, tag)[1]

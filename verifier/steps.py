@@ -1,12 +1,14 @@
 """The steps that several ways of verifying share: claims, log, status, expiry (numbers as in verify.py)."""
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from credential.claims import BadClaims
 from credential.leaves import issue_leaf, seal_leaf
 from credential.model import Claims
+from credential.names import fold_name_for_matching
 from credential.ports import CredentialSource, RegisteredCredential
 from credential.qr import QrClaims, decode_qr_claims
 from credential.trust import TrustedKey, TrustList
@@ -99,6 +101,16 @@ class Steps:
         except CheckFailed as failure:
             raise CheckFailed("register-damaged", failure.reason) from failure
         return Found(claims, payload, key, registered)
+
+    def is_named(self, registered: RegisteredCredential, serial: str, wanted: bytes) -> bool:
+        """Whether an entry has this serial and this folded name; a damaged entry has no name."""
+        try:
+            claims = self.open_registered(registered).claims
+        except CheckFailed:
+            return False
+        own = fold_name_for_matching(claims.holder.name).encode()
+        is_same = hmac.compare_digest(own, wanted)  # whatever the serial is, so that all take as long
+        return is_same and claims.serial == serial and bool(wanted)
 
     def describe(self, inquiry: Inquiry, found: Found) -> None:
         """Note what may be told of a credential."""

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs7
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from credential.claims import BadClaims, decode_claims
 from credential.cose import BadMessage, BadPublicKey, BadSignature, open_message
+from credential.merkle import LogProof
 from credential.model import Claims
 from credential.note import BadCheckpoint, BadLogProof, BadNote, Checkpoint, open_checkpoint, verify_proof
 from credential.trust import Role, TrustedKey, TrustList
 from registry.status.token_list import BadStatusToken, StatusExpired, StatusList, open_status_token
-from verifier.signed_range import BadRange, first_message
+from verifier.signed_range import BadRange, certificates_in, first_message, last_message
 from verifier.verdict import CheckFailed
 
 
@@ -81,12 +83,12 @@ def check_issuer_key(key: TrustedKey, issuer: str, issued_at: datetime) -> None:
         raise CheckFailed("key-out-of-time", f"{key.role} key {key.kid.hex()}")
 
 
-def check_logged(trust: TrustList, proof: str, leaf: bytes, reason: str) -> Checkpoint:
+def check_logged(trust: TrustList, proof: LogProof | str, leaf: bytes, reason: str) -> Checkpoint:
     """Check that a leaf is in the log, by a proof and the log's key.
 
     Args:
         trust: knows the log.
-        proof: a C2SP tlog-proof, from anywhere; empty when there is none.
+        proof: a C2SP tlog-proof, as text or taken apart, from anywhere; empty when there is none.
         leaf: computed from what is to be proven.
         reason: of the failure, a key of ``REASONS``.
 
@@ -163,8 +165,7 @@ def check_document_signer(trust: TrustList, certificates: Iterable[bytes], claim
         CheckFailed: another signer, or the key's state is not good.
     """
     for certificate in certificates:
-        public_key = x509.load_der_x509_certificate(certificate).public_key()
-        spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        spki = _certified_key(certificate)
         for key in trust.keys:
             if key.role is Role.PDF and key.public_key == spki:
                 check_issuer_key(key, claims.issuer, claims.issued_at)
@@ -172,15 +173,30 @@ def check_document_signer(trust: TrustList, certificates: Iterable[bytes], claim
     raise CheckFailed("signers-disagree", "no PDF key of the trust list signed the file")
 
 
-def sealed_certificates(document: bytes) -> list[bytes]:
-    """Take the certificates out of the first signature of a document whose digest the log has sealed.
+@lru_cache(maxsize=256)
+def _certified_key(certificate: bytes) -> bytes:
+    """Take the public key out of a certificate, SPKI DER; read once by content, since a signer's files share it."""
+    public_key = x509.load_der_x509_certificate(certificate).public_key()
+    return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def sealed_certificates(document: bytes) -> tuple[bytes, ...]:
+    """Take the certificates out of a signature of a document whose digest the log has sealed.
+
+    It is the last one, if it covers the whole document, as ours does in an
+    original; else the first, which ours is where timestamps were added later.
 
     Raises:
         CheckFailed: there is no signature.
     """
     try:
-        message = first_message(document)
-        certificates = pkcs7.load_der_pkcs7_certificates(message)
-    except (BadRange, ValueError) as error:
+        return certificates_in(_sealed_message(document))
+    except BadRange as error:
         raise CheckFailed("signers-disagree", "the sealed file has no readable signature") from error
-    return [certificate.public_bytes(Encoding.DER) for certificate in certificates]
+
+
+def _sealed_message(document: bytes) -> bytes:
+    try:
+        return last_message(document)
+    except BadRange:
+        return first_message(document)

@@ -22,7 +22,6 @@ ours must never be called a forgery. ``valid`` is only reached behind step 9.
 """
 
 import hashlib
-import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NoReturn, Protocol
@@ -40,7 +39,7 @@ from verifier.presented import GOOD, failed_rules, is_altered, is_our_code, pict
 from verifier.reasons import Step
 from verifier.report import DocumentReport, Integrity, Trust
 from verifier.sandbox import Look
-from verifier.signed_range import signed_ends
+from verifier.signed_range import revisions_of
 from verifier.status import check_expiry, check_history, check_state
 from verifier.steps import Found, Steps, Supplied
 from verifier.symbol import is_picture
@@ -161,27 +160,27 @@ class Verifier:
         sealed = self._find_sealed(document)
         if sealed is None:
             self._unsealed_file(inquiry, document)
-        registered, end = sealed
-        if end == len(document):
+        registered, original, digest = sealed
+        if len(original) == len(document):
             inquiry.integrity = Integrity.INTACT
             inquiry.passed(Step.DOCUMENT, "exact-original", "文件与封存的原件逐字节相同", "it is the sealed original")
         else:
             inquiry.presented = Presented.ORIGINAL_WITH_UPDATES
             self._check_updates(inquiry, document, registered)
         found = self._steps.registered_claims(inquiry, registered)
-        self._steps.logged(inquiry, found, hashlib.sha256(document[:end]).digest())
-        check_document_signer(self._trust, sealed_certificates(document[:end]), found.claims)
+        self._steps.logged(inquiry, found, digest)
+        check_document_signer(self._trust, sealed_certificates(original), found.claims)
         inquiry.passed(Step.SIGNER, "signer", "文件由该发证机构签名", "the file was signed by the issuer it names")
         self._steps.still_good(inquiry, found)
 
-    def _find_sealed(self, document: bytes) -> tuple[RegisteredCredential, int] | None:
-        """Take step 2 for a file: the register's entry and the length of the sealed bytes."""
+    def _find_sealed(self, document: bytes) -> tuple[RegisteredCredential, bytes, bytes] | None:
+        """Take step 2 for a file: the register's entry, the sealed bytes and their digest."""
         if self._source is None:
             return None
-        for end in (len(document), *signed_ends(document)):
-            registered = self._source.by_digest(hashlib.sha256(document[:end]).digest())
-            if registered is not None:
-                return registered, end
+        for original in revisions_of(document):
+            digest = hashlib.sha256(original).digest()
+            if (registered := self._source.by_digest(digest)) is not None:
+                return registered, original, digest
         return None
 
     def _check_updates(self, inquiry: Inquiry, document: bytes, registered: RegisteredCredential) -> None:
@@ -366,24 +365,14 @@ class Verifier:
             raise CheckFailed("register-not-asked")
         inquiry.is_masked = True
         wanted = fold_name_for_matching(name).encode()
-        matching = [
-            registered for registered in self._source.by_serial(serial) if self._is_named(registered, serial, wanted)
-        ]
+        # Each is opened, also those of other serials: a wrong name takes as long as a serial that does not exist.
+        matching = [one for one in self._source.candidates(serial) if self._steps.is_named(one, serial, wanted)]
         if not matching:
             raise CheckFailed("no-such-credential")
         # A correction that is still being printed takes nobody's place yet.
         newest = next((registered for registered in matching if registered.issued), matching[0])
         found = self._steps.registered_claims(inquiry, newest)
         self._by_register(inquiry, found, found.claims.verification_code)
-
-    def _is_named(self, registered: RegisteredCredential, serial: str, wanted: bytes) -> bool:
-        """Whether an entry has this serial and this folded name; a damaged entry has no name."""
-        try:
-            claims = self._steps.open_registered(registered).claims
-        except CheckFailed:
-            return False
-        own = fold_name_for_matching(claims.holder.name).encode()
-        return claims.serial == serial and bool(wanted) and hmac.compare_digest(own, wanted)
 
     def _by_register(
         self, inquiry: Inquiry, found: Found, code: str, qr: QrClaims | None = None, origin: str = ""
