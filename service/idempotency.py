@@ -94,12 +94,20 @@ class Keeper:
 
     Args:
         door: tells who calls.
+        guard: refuses too many requests, before anything is looked up.
         database: of the registry; asked for at each request.
         now: the current moment, UTC.
     """
 
-    def __init__(self, door: Door, database: Callable[[], Database], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        door: Door,
+        guard: Callable[[Request], None],
+        database: Callable[[], Database],
+        now: Callable[[], datetime],
+    ) -> None:
         self._door = door
+        self._guard = guard
         self._database = database
         self._now = now
 
@@ -124,6 +132,7 @@ class Keeper:
         """
 
         async def handle(request: Request) -> Response:
+            await run_in_threadpool(self._guard, request)
             caller = await run_in_threadpool(self._door.caller, request)
             text = request.headers.get(HEADER)
             if text is None or request.method != "POST" or kind == "looks":

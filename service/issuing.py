@@ -28,9 +28,8 @@ from issuer.api.models import (
     SingleIssue,
 )
 from issuer.api.ports import Runner
-from issuer.api.routes import issuing_routes
+from issuer.api.routes import Desks, issuing_routes
 from issuer.issue import NotApproved
-from press.template_file import load_template
 from registry.batches import UnknownBatch, get_batch, list_batches_of
 from registry.chunks import StoredRow, read_rows
 from registry.tables import BatchState
@@ -38,13 +37,13 @@ from service import batches
 from service.auth import Door
 from service.batches import BatchView
 from service.checking import CheckReport
+from service.handing_api import HouseHandOver
 from service.house import House
 from service.idempotency import Keeper
 from service.issued import HouseCredentials
 from service.problem_codes import status_of
 from service.problems import told
 from service.single import RecordRefused, write_photo, write_sheet
-from templates import certificate_folder
 
 
 def issuing_router(house: House, runner: Runner, guard: Callable[[Request], None]) -> APIRouter:
@@ -56,14 +55,9 @@ def issuing_router(house: House, runner: Runner, guard: Callable[[Request], None
         guard: refuses too many requests.
     """
     door = Door(lambda: house.database, house.now)
-    keeper = Keeper(door, lambda: house.database, house.now)
-    return issuing_routes(
-        HouseBatches(house, runner),
-        HouseCredentials(house),
-        require=door.require,
-        route_class=keeper.route_class(),
-        guard=guard,
-    )
+    keeper = Keeper(door, guard, lambda: house.database, house.now)
+    desks = Desks(HouseBatches(house, runner), HouseCredentials(house), HouseHandOver(house))
+    return issuing_routes(desks, require=door.require, route_class=keeper.route_class())
 
 
 class HouseBatches:
@@ -95,7 +89,7 @@ class HouseBatches:
 
     def submit_one(self, caller: SignedIn, asked: SingleIssue) -> Batch:
         """Submit one record as a batch of its own."""
-        schema = load_template(certificate_folder(self._template(caller, asked.template))).schema
+        schema = self._house.templates.current(self._template(caller, asked.template)).schema
         with tempfile.TemporaryDirectory(prefix="yinzheng-upload-") as name:
             folder = Path(name)
             sheet = write_sheet(folder, schema, asked.record)

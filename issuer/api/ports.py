@@ -12,8 +12,10 @@ from issuer.api.callers import SignedIn
 from issuer.api.models import (
     Batch,
     BatchPage,
+    ClaimCode,
     Credential,
     CredentialList,
+    HandOver,
     History,
     Me,
     ProblemPage,
@@ -101,4 +103,16 @@ class CredentialDesk(Protocol):
 
     def search(self, caller: SignedIn, asked: Search, *, most: int) -> CredentialList:
         """Find certificates by an exact value."""
+        ...
+
+
+class HandOverDesk(Protocol):
+    """Codes with which holders fetch their files; every answer is shown once."""
+
+    def hand_over(self, caller: SignedIn, batch_id: int) -> HandOver:
+        """New codes for every good certificate of a batch; the old ones end."""
+        ...
+
+    def claim_code(self, caller: SignedIn, serial: str) -> ClaimCode:
+        """A new code for one certificate; the old one ends."""
         ...

@@ -1,35 +1,36 @@
 """The routes of the issuing API, put together from the files of this folder."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from issuer.api import batches, credentials
+from issuer.api import batches, credentials, holding
 from issuer.api.callers import Require
-from issuer.api.ports import BatchDesk, CredentialDesk
+from issuer.api.ports import BatchDesk, CredentialDesk, HandOverDesk
 
 PREFIX = "/api/v1"
 
 
-def issuing_routes(
-    batch_desk: BatchDesk,
-    credential_desk: CredentialDesk,
-    *,
-    require: Require,
-    route_class: type[APIRoute],
-    guard: Callable[[Request], None],
-) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """Who does the work behind the routes."""
+
+    batches: BatchDesk
+    credentials: CredentialDesk
+    hand_over: HandOverDesk
+
+
+def issuing_routes(desks: Desks, *, require: Require, route_class: type[APIRoute]) -> APIRouter:
     """Make the routes of the issuing side that ask for a token.
 
     Args:
-        batch_desk: works with sheets and batches.
-        credential_desk: shows what was issued.
+        desks: do the work.
         require: makes the dependency that asks for a scope.
-        route_class: looks at the token before a body is read, and at the Idempotency-Key.
-        guard: refuses too many requests.
+        route_class: counts requests, and looks at the token before a body is read and at the Idempotency-Key.
     """
-    router = APIRouter(prefix=PREFIX, route_class=route_class, dependencies=[Depends(guard)])
-    batches.add_to(router, batch_desk, require)
-    credentials.add_to(router, credential_desk, batch_desk, require)
+    router = APIRouter(prefix=PREFIX, route_class=route_class, generate_unique_id_function=lambda route: route.name)
+    batches.add_to(router, desks.batches, require)
+    credentials.add_to(router, desks.credentials, desks.batches, require)
+    holding.add_to(router, desks.hand_over, require)
     return router
