@@ -80,6 +80,20 @@ class NotAWorkbook(InputError):
         )
 
 
+class WebPage(InputError):
+    """A page of HTML, MHTML or XML under a workbook's name, as many systems export them."""
+
+    code = "web-page"
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"{file} is a web page or XML text that some system calls a workbook; open it in Excel or WPS and save it "
+            f"as an Excel workbook (.xlsx)",
+            f"文件 {file} 实际是网页或 XML 文本(有些系统以 .xls 名义导出), "
+            f"请用 Excel 或 WPS 打开后另存为 Excel 工作簿(.xlsx)",
+        )
+
+
 class WrongExtension(InputError):
     """The name says one thing, the content another."""
 

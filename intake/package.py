@@ -25,6 +25,8 @@ RATIO_FROM_BYTES = 4_000_000
 
 _ENCRYPTED_FLAG = 0x1
 _PROLOG = re.compile(rb"""(?:\xef\xbb\xbf)?\s*<(?!\?xml[^>]*?encoding\s*=\s*["'](?!utf-?8["']))""", re.IGNORECASE)
+# Attributes such as uniqueCount="4". calamine reserves memory by them, and ends the whole process when there is none.
+_COUNT = re.compile(rb"""ount\s*=\s*["']([^"'<]{0,40})""")
 _FOREIGN = {
     "xl/workbook.bin": ("a binary workbook (.xlsb)", "二进制工作簿(.xlsb)"),
     "mimetype": ("an OpenDocument file", "OpenDocument 文件"),
@@ -120,3 +122,11 @@ def _refuse_unsafe_xml(file: str, name: str, part: bytes) -> None:
         raise UnsafeWorkbook(file, f"{name} is not XML in UTF-8", f"{name} 不是 UTF-8 编码的 XML")
     if b"<!DOCTYPE" in part or b"<!ENTITY" in part:
         raise UnsafeWorkbook(file, f"{name} declares a DTD or entities", f"{name} 含有 DTD 或实体声明")
+    for match in _COUNT.finditer(part):
+        written = match[1].strip()
+        if b"&" in written or (written.isdigit() and int(written) > len(part)):
+            raise UnsafeWorkbook(
+                file,
+                f"{name} claims to have {written[:20].decode('latin-1')} entries, more than it has bytes",
+                f"{name} 声称有 {written[:20].decode('latin-1')} 项, 多于其字节数",
+            )

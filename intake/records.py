@@ -9,6 +9,7 @@
 7. Make a record of every row without an error that is not passed over.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +28,7 @@ from intake.errors import (
     SeveralSheets,
     UnknownSheet,
     UnreadableFile,
+    WebPage,
     WrongExtension,
 )
 from intake.findings import Finding, error, warning
@@ -43,6 +45,8 @@ from intake.workbook import OLE2_START, ZIP_START, Table, Workbook, refuse_ole2
 MAX_WORKBOOK_FILE_BYTES = 200_000_000
 _WORKBOOK_NAMES = frozenset({".xlsx", ".xlsm"})
 _TEXT_NAMES = frozenset({".csv", ".txt", ".tsv"})
+# HTML, MHTML and XML of 2003, in UTF-8, GBK or (its zeros taken out) UTF-16; no heading begins so.
+_MARKUP = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(?:<[!?a-z]|mime-version:)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,8 @@ def _open(file: Path, headings: Headings, sheet: str | None) -> _Source:
 def _open_text(file: Path, headings: Headings, sheet: str | None) -> _Source:
     content = file.read_bytes()
     no_text = NotAWorkbook(file.name, "it is neither a workbook nor text", "既不是工作簿也不是文本")
+    if _MARKUP.match(content[:4096].replace(b"\x00", b"")):
+        raise WebPage(file.name)
     if b"\x00" in content[:4096] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise no_text
     if file.suffix.lower() in {*_WORKBOOK_NAMES, ".xls"}:
