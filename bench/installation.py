@@ -47,8 +47,10 @@ class Installation:
         self._people = 0
 
     def line(self) -> IssuingLine:
-        """Open an issuing line in this process."""
-        return self.house.line(ISSUER, TEMPLATE)
+        """Open an issuing line in this process, its template kept as submitting keeps it."""
+        line = self.house.line(ISSUER, TEMPLATE)
+        self.house.keep_template(line)
+        return line
 
     def fresh_press(self) -> Press:
         """A press that has printed nothing yet; the faces have been looked at, if anything was printed."""

@@ -8,11 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
+from registry.columns import table_of
+from registry.database import Database
 from registry.service_tables import TemplatePrefixRow, TemplateVersionRow
 from registry.tables import CredentialRow
+
+_PREFIXES, _VERSIONS = table_of(TemplatePrefixRow).c, table_of(TemplateVersionRow).c
+_PREFIX = select_columns(_PREFIXES.template_digest).where(_PREFIXES.prefix_digest == bindparam("wanted"))
+_VERSION = select_columns(_VERSIONS.digest).where(_VERSIONS.digest == bindparam("wanted"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,11 @@ def register_version(session: Session, new: NewVersion, now: datetime) -> Templa
             session.add(TemplatePrefixRow(prefix_digest=prefix, template_digest=new.digest))
     session.flush()
     return _version(row)
+
+
+def is_known(database: Database, digest: bytes) -> bool:
+    """Whether any version has this digest, or that of a prefix; asked for every certificate that names no known one."""
+    return bool(database.look_up(_PREFIX, digest) or database.look_up(_VERSION, digest))
 
 
 def version_of_prefix(session: Session, prefix_digest: bytes) -> TemplateVersion | None:

@@ -25,6 +25,7 @@ from registry.templates import (
     TemplateVersion,
     archive_name,
     find_version,
+    is_known,
     register_version,
     version_of_prefix,
 )
@@ -234,7 +235,7 @@ class KnownTemplates(Mapping[bytes, Template]):
         return len(self._known)
 
     def _look_up(self, digest: bytes) -> Template:
-        if self._database is None:
+        if self._database is None or not is_known(self._database, digest):
             raise KeyError(digest)
         with self._database.reading() as session:
             version = version_of_prefix(session, digest) or find_version(session, digest)
