@@ -271,6 +271,11 @@ def serials_of_batch(session: Session, batch_id: int) -> list[str]:
     return list(session.exec(query.order_by(col(CredentialRow.row_number))))
 
 
+def chunk_of(session: Session, found: FoundCredential) -> int:
+    """The number of the chunk that a credential was issued in."""
+    return session.get_one(CredentialRow, found.id).chunk_number
+
+
 def record_key_of(session: Session, vault: Vault, found: FoundCredential) -> RecordKey:
     """Open the key of a credential.
 
