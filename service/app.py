@@ -9,24 +9,39 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from holder import api as holder_api
+from holder import pages as holder_pages
 from service import logs, problems
 from service.assets import Assets, asset_routes
 from service.bodies import BodyLimit, body_limit
+from service.handing import claim_desk
+from service.health import health_routes
 from service.house import House, open_house
+from service.issuing import issuing_router
 from service.limits import Kind, Limiter
 from service.notices import HouseNotices
+from service.portrait import photo_of
+from service.published import published_routes
 from service.rendering import Pages
 from service.runner import Runner
 from service.settings import Settings
 from service.verifying import VerifyingDesk
 from service.verifying_house import open_verifying_house
 from verifier.api import verify_routes
-from verifier.pages import page_routes
+from verifier.pages import page_routes, photo_routes
 
 TITLE = "印证 Yinzheng"
+DESCRIPTION = """电子证书的签发与核验。核验一侧无需令牌;签发一侧需要 `yinzheng token create` 生成的令牌。
+
+Issuing and verifying certificates. The verifying side asks for no token; the issuing side takes one of
+`yinzheng token create`. Every error is a problem document (RFC 9457) with a stable `code` and a sentence in Chinese
+and English.
+"""
 
 
 class Application:
@@ -35,13 +50,12 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.house: House = open_verifying_house(settings) if settings.role == "verifier" else open_house(settings)
-        self.has_issuing = settings.role in {"all", "issuer"}
-        self.has_verifying = settings.role in {"all", "verifier"}
-        self.runner = Runner(self.house) if self.has_issuing else None
         self.desk = VerifyingDesk(self.house)
         self.limiter = Limiter(settings)
+        self.notices = HouseNotices(self.house)
         self.assets = Assets()
         self.pages = Pages(self.house.installation.public_url, self.assets)
+        self.runner = None if settings.role == "verifier" else Runner(self.house)
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -57,20 +71,37 @@ class Application:
     def build(self) -> FastAPI:
         """Put the routes of the role together."""
         app = FastAPI(
-            title=TITLE, lifespan=self.lifespan, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
+            title=TITLE,
+            description=DESCRIPTION,
+            version=version("yinzheng"),
+            lifespan=self.lifespan,
+            docs_url=None,  # their pages load scripts from elsewhere; docs/api.md is ours
+            redoc_url=None,
+            openapi_url="/api/v1/openapi.json",
         )
-        app.include_router(asset_routes(self.assets))
-        if self.has_verifying:
+        if self.settings.role != "issuer":
             self._add_verifying(app)
+        if self.runner is not None:
+            self._add_issuing(app, self.runner)
+        app.include_router(published_routes(self.house.folder, self.house.now))
+        app.include_router(asset_routes(self.assets))
+        app.include_router(health_routes(self.house))
         app.add_middleware(BodyLimit, limit_of=body_limit(self.settings))
         problems.install(app, page=self.pages.error)
         logs.install(app)
         return app
 
     def _add_verifying(self, app: FastAPI) -> None:
-        notices = HouseNotices(self.house)
-        app.include_router(page_routes(self.desk, self.pages.render, self.limiter, notices))
+        app.include_router(page_routes(self.desk, self.pages.render, self.limiter, self.notices))
         app.include_router(verify_routes(self.desk, self.limiter, self.limiter.guard(Kind.SERIAL)))
+
+    def _add_issuing(self, app: FastAPI, runner: Runner) -> None:
+        claims = claim_desk(self.house)
+        portraits = partial(photo_of, self.house)
+        app.include_router(holder_pages.claim_routes(claims.claim, self.pages.render, self.limiter))
+        app.include_router(holder_api.claim_routes(claims, self.limiter))
+        app.include_router(photo_routes(self.desk, portraits, self.pages.render, self.limiter, self.notices))
+        app.include_router(issuing_router(self.house, runner, self.limiter))
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -79,6 +110,8 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         NoDataFolder: there is none.
         MissingPassphrase: none was given.
+        NoVerifierKey: a verifier's process has not been given its key.
         DatabaseNotMigrated: the registry is older than the program.
+        BadSetting: a limit or a network cannot be read.
     """
     return Application(settings).build()

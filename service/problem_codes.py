@@ -63,7 +63,7 @@ _CODES: Mapping[int, str] = {
     501: "status-history",
     503: (
         "blobs-unavailable database-unavailable file-trouble foreign-document history-broken history-tampered "
-        "log-damaged missing-blob no-checkpoint pack-damaged sandbox-unavailable sealed-data-damaged service-stops "
+        "log-damaged missing-blob no-checkpoint not-ready pack-damaged sandbox-unavailable sealed-data-damaged service-stops "
         "trust-list-unusable unavailable unknown-status-list verifier-busy worker-died wrong-pack"
     ),
 }
