@@ -45,7 +45,9 @@ class PhotoArchive:
             raise UnreadableFile(file.name, fault.strerror or str(fault)) from fault
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as fault:
             raise BadPhotoArchive(file.name, f"it is no sound zip ({fault})", f"不是完好的 zip({fault})") from fault
-        entries = [one for one in self._archive.infolist() if not one.is_dir() and not _CLUTTER.search(one.filename)]
+        # ZipInfo.is_dir() fails on a name that is empty, or begins with the zero byte at which zipfile cuts it.
+        files = [one for one in self._archive.infolist() if not one.filename.endswith("/")]
+        entries = [one for one in files if not _CLUTTER.search(one.filename)]
         try:
             _refuse(file.name, entries)
         except InputError:
