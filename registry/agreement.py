@@ -14,8 +14,9 @@ from credential.errors import ConfigError
 from credential.model import State, status_value
 from registry.columns import table_of
 from registry.history import HistoryKind
+from registry.service_tables import SuccessionRow
 from registry.status.tables import StatusEntryRow
-from registry.tables import CredentialRow, HistoryRow
+from registry.tables import CredentialFileRow, CredentialRow, HistoryRow
 
 MAX_NAMED = 5
 """Serials that one sentence names."""
@@ -23,6 +24,7 @@ MAX_NAMED = 5
 _CREDENTIALS = table_of(CredentialRow)
 _HISTORY = table_of(HistoryRow)
 _ENTRIES = table_of(StatusEntryRow)
+_FILES, _SUCCESSIONS = table_of(CredentialFileRow), table_of(SuccessionRow)
 
 
 class StatusTampered(ConfigError):
@@ -42,13 +44,13 @@ class StatusTampered(ConfigError):
 
 
 def check_states(session: Session) -> int:
-    """Compare every credential's state and slot with its history; returns how many have ever changed.
+    """Compare every credential's state, slot and links with its history; returns how many have ever changed.
 
     Raises:
         StatusTampered: some differ.
     """
     found = _compare(session, None)
-    _refuse([serial for serial, agrees in found if not agrees])
+    _refuse([*(serial for serial, agrees in found if not agrees), *_broken_chains(session)])
     return len(found)
 
 
@@ -75,6 +77,43 @@ def name_slots(session: Session, list_number: int, slots: Sequence[int]) -> list
 def _refuse(serials: Sequence[str]) -> None:
     if serials:
         raise StatusTampered(serials)
+
+
+def _broken_chains(session: Session) -> list[str]:
+    """Credentials that name a successor, or a predecessor, which history and approval do not bear out."""
+    old, new = _CREDENTIALS.alias("old"), _CREDENTIALS.alias("new")
+    taken = (
+        select(_HISTORY.c.sequence)
+        .where(_HISTORY.c.credential_id == new.c.id, _HISTORY.c.kind == HistoryKind.SUCCEEDED)
+        .exists()
+    )
+    approved = (
+        select(_SUCCESSIONS.c.predecessor_id)
+        .where(
+            _SUCCESSIONS.c.batch_id == new.c.batch_id,
+            _SUCCESSIONS.c.row_number == new.c.row_number,
+            _SUCCESSIONS.c.predecessor_id == new.c.supersedes_id,
+        )
+        .exists()
+    )
+    printed = select(_FILES.c.id).where(_FILES.c.credential_id == new.c.id).exists()
+    # A successor that is not printed yet has taken nobody's place.
+    is_linked = old.c.superseded_by_id.is_not_distinct_from(new.c.id)
+    bad_new = (
+        select(new.c.serial)
+        .select_from(new.outerjoin(old, old.c.id == new.c.supersedes_id))
+        .where(new.c.supersedes_id.is_not(None), ~approved | (printed != is_linked) | (printed != taken))
+    )
+    is_live = old.c.state.in_((State.VALID.value, State.SUSPENDED.value))
+    bad_old = (
+        select(old.c.serial)
+        .select_from(old.outerjoin(new, new.c.id == old.c.superseded_by_id))
+        .where(
+            old.c.superseded_by_id.is_not(None),
+            is_live | new.c.supersedes_id.is_distinct_from(old.c.id) | old.c.live_key.is_not(None),
+        )
+    )
+    return sorted({*session.execute(bad_new).scalars(), *session.execute(bad_old).scalars()})
 
 
 def _compare(session: Session, list_number: int | None) -> list[tuple[str, bool]]:
