@@ -25,7 +25,7 @@ VERDICT_COLUMNS: dict[str, tuple[str, ...]] = {
     "log_leaf": ("id", "leaf", "position"),
     "log_head": ("number", "origin", "size", "root", "committed_at"),
     "status_publication": ("list_number", "change_number", "published_change", "published_at"),
-    "template_version": ("digest", "name", "number", "kind", "blob", "created_at"),
+    "template_version": ("digest", "name", "number", "kind", "rules", "blob", "created_at"),
     "template_prefix": ("prefix_digest", "template_digest"),
 }
 """Columns by table."""
@@ -95,7 +95,7 @@ def grant_verdicts(connection: Connection, role: str) -> None:
         statements.append(f"GRANT SELECT ({', '.join(columns)}) ON {schema}.{table} TO {quoted}")
     statements.append(f"ALTER ROLE {quoted} SET default_transaction_read_only = on")
     for statement in statements:
-        connection.exec_driver_sql(statement.replace("%", "%%"))
+        connection.exec_driver_sql(statement)
 
 
 def _check_role(connection: Connection, role: str) -> None:

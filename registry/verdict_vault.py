@@ -1,7 +1,8 @@
 """The part of the vault that a verifier's process holds: it opens records by code, and finds nobody.
 
-Two keys are derived from the master key and handed over in a file: the one
-that unwraps record keys, and the one of the blind index of verification codes.
+Three keys are derived from the master key and handed over in a file: the one
+that unwraps record keys, the one of the blind index of verification codes, and
+the one that draws the decoys of a look-up by serial (registry/lookup.py).
 The master key does not follow from them, nor does any other key of the vault:
 persons, names and batches cannot be looked up, reserve records not opened, and
 no leaf of another history can be made.
@@ -17,7 +18,7 @@ from credential.errors import ConfigError
 from registry.vault import KEY_BYTES, Vault
 
 FORMAT = "yinzheng-verdict-keys/1"
-VERDICT_PURPOSES = ("wrap", "blind/code")
+VERDICT_PURPOSES = ("wrap", "blind/code", "blind/candidates")
 
 
 class BadVerdictKeys(ConfigError):
