@@ -185,11 +185,13 @@ def verify_history(session: Session) -> int:
         HistoryBroken: an entry is missing or was changed.
     """
     sequence, previous = 0, GENESIS
-    for row in session.exec(select(HistoryRow).order_by(col(HistoryRow.sequence))).yield_per(1000):
-        sequence += 1
-        if row.sequence != sequence or row.previous != previous or row.digest != entry_digest(row):
-            raise HistoryBroken(sequence)
-        previous = row.digest
+    query = select(HistoryRow).order_by(col(HistoryRow.sequence)).execution_options(yield_per=1000)
+    with session.exec(query) as rows:
+        for row in rows:
+            sequence += 1
+            if row.sequence != sequence or row.previous != previous or row.digest != entry_digest(row):
+                raise HistoryBroken(sequence)
+            previous = row.digest
     return sequence
 
 

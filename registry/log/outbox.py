@@ -49,7 +49,8 @@ def count_logged(session: Session, size: int) -> int:
 def logged_leaves(session: Session) -> Iterator[bytes]:
     """Read the leaves that have a place in the log, in the log's order, in constant memory."""
     query = select(_LEAVES.c.leaf).where(_LEAVES.c.position.is_not(None)).order_by(_LEAVES.c.position)
-    yield from session.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)).scalars()
+    with session.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)) as result:
+        yield from result.scalars()
 
 
 def _put_counted(session: Session, leaves: Sequence[bytes]) -> list[int]:
