@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from issuer.api.callers import SignedIn
-from issuer.api.models import ClaimCode, HandOver, HandOverLine
+from issuer.api.holding_models import ClaimCode, HandOver, HandOverLine
 from registry.batches import UnknownBatch, get_batch
 from service.handing import hand_over, new_claim_code
 from service.house import House

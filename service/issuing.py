@@ -36,6 +36,7 @@ from registry.tables import BatchState
 from service import batches
 from service.auth import Door
 from service.batches import BatchView
+from service.changing_api import HouseChanges
 from service.checking import CheckReport
 from service.handing_api import HouseHandOver
 from service.house import House
@@ -56,7 +57,9 @@ def issuing_router(house: House, runner: Runner, guard: Callable[[Request], None
     """
     door = Door(lambda: house.database, house.now)
     keeper = Keeper(door, guard, lambda: house.database, house.now)
-    desks = Desks(HouseBatches(house, runner), HouseCredentials(house), HouseHandOver(house))
+    own_batches = HouseBatches(house, runner)
+    changes = HouseChanges(house, own_batches.shown)
+    desks = Desks(own_batches, HouseCredentials(house), changes, HouseHandOver(house))
     return issuing_routes(desks, require=door.require, route_class=keeper.route_class())
 
 
@@ -103,13 +106,13 @@ class HouseBatches:
         """Batches, newest first."""
         with self._house.database.reading() as session:
             found = list_batches_of(session, caller.issuer_id, before=before, limit=limit + 1)
-        items = [self._shown(batches.view(self._house, one.id)) for one in found[:limit]]
+        items = [self.shown(batches.view(self._house, one.id)) for one in found[:limit]]
         return BatchPage(items=items, next_before=items[-1].id if len(found) > limit else None)
 
     def batch(self, caller: SignedIn, batch_id: int) -> Batch:
         """One batch."""
         self._require_own(caller, batch_id)
-        return self._shown(batches.view(self._house, batch_id))
+        return self.shown(batches.view(self._house, batch_id))
 
     def rows(self, caller: SignedIn, batch_id: int, *, after: int, limit: int) -> RowPage:
         """Rows of a batch, opened."""
@@ -131,24 +134,24 @@ class HouseBatches:
         self._require_own(caller, batch_id)
         approved = batches.approve(self._house, batch_id, checker=caller.person_id, digest=digest)
         self._runner.wake(batch_id)
-        return self._shown(approved)
+        return self.shown(approved)
 
     def resume(self, caller: SignedIn, batch_id: int) -> Batch:
         """Go on with a batch that rests; of a cancelled one, with what was reserved."""
         if self._require_own(caller, batch_id) is BatchState.SUBMITTED:
             raise NotApproved(batch_id)
         self._runner.wake(batch_id)
-        return self._shown(batches.view(self._house, batch_id))
+        return self.shown(batches.view(self._house, batch_id))
 
     def cancel(self, caller: SignedIn, batch_id: int, reason: str) -> Batch:
         """Cancel what is not reserved yet."""
         self._require_own(caller, batch_id)
-        return self._shown(batches.cancel(self._house, batch_id, person=caller.person_id, reason=reason))
+        return self.shown(batches.cancel(self._house, batch_id, person=caller.person_id, reason=reason))
 
     def _submit(self, caller: SignedIn, report: CheckReport, template: str) -> Batch:
         name = self._template(caller, template)
         maker = caller.person_id
-        return self._shown(batches.submit(self._house, report, issuer=caller.issuer_id, template=name, maker=maker))
+        return self.shown(batches.submit(self._house, report, issuer=caller.issuer_id, template=name, maker=maker))
 
     def _check(self, caller: SignedIn, sheet: Path, photos: Path | None, template: str) -> CheckReport:
         name = self._template(caller, template)
@@ -164,7 +167,8 @@ class HouseBatches:
             raise UnknownBatch(batch_id)
         return batch.state
 
-    def _shown(self, view: BatchView) -> Batch:
+    def shown(self, view: BatchView) -> Batch:
+        """A batch as the API shows it, with why it rests."""
         values: dict[str, Any] = asdict(view)
         trouble = self._runner.trouble(view.id)
         return Batch(

@@ -12,59 +12,65 @@ _CODES: Mapping[int, str] = {
     400: "bad-idempotency-key bad-request",
     401: "bad-token not-signed-in",
     # The rule is about who asks: another person, or another token, may.
-    403: "claim-code-refused demo-folder missing-scope not-handed-out photo-not-shown same-person",
+    403: "claim-code-refused demo-folder missing-scope not-handed-out not-your-proposal photo-not-shown same-person",
     # What the request is about is not there, or belongs to another issuer.
     404: (
         "not-found not-published unknown-batch unknown-chunk unknown-download unknown-issuer unknown-person "
-        "unknown-serial unknown-template unknown-token"
+        "unknown-proposal unknown-serial unknown-template unknown-token"
     ),
     405: "method-not-allowed",
     406: "not-acceptable",
     408: "body-too-slow",
     # A rule says no; the sentence says what has to change first.
     409: (
-        "already-exists already-revoked answer-shown-once bad-signature batch-state binding-changed "
-        "change-not-allowed data-folder-in-use digest-differs key-file-exists not-a-demo-folder not-approved "
-        "not-logged not-printed not-to-hand-over nothing-to-hand-over nothing-to-issue public-url-fixed "
-        "record-erased refused request-runs serials-exhausted status-is-final trust-list-expired "
-        "trust-list-not-signed trust-list-older"
+        "already-exists already-proposed already-revoked already-superseded answer-shown-once backup-needed "
+        "bad-signature batch-state binding-changed change-not-allowed data-folder-in-use digest-differs "
+        "key-file-exists not-a-demo-folder not-approved not-correctable not-logged not-printed not-to-hand-over "
+        "nothing-to-hand-over nothing-to-issue predecessor-changed proposal-decided public-url-fixed record-erased "
+        "refused request-runs serials-exhausted state-moved status-is-final succession-under-way template-changing "
+        "title-taken trust-list-expired trust-list-not-signed trust-list-older"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",
     416: "range-outside",
     # The request can be read, and a value in it is bad.
     422: (
-        "bad-blob-name bad-cbor bad-chain bad-checkpoint bad-claim-code bad-claims bad-cose-message bad-date "
-        "bad-day bad-decision bad-division bad-encoding bad-envelope bad-id bad-id-number bad-identifier bad-input "
-        "bad-key-name bad-leaf bad-log-proof bad-name bad-note bad-photo bad-photo-archive bad-proof "
-        "bad-public-address bad-public-key bad-qr-text bad-serial bad-status-token bad-symbol-text bad-table "
-        "bad-token-request bad-trust-list bad-uscc bad-verification-code bad-verify-request duplicate-heading "
-        "effective-before-issue effective-in-future empty-file encrypted-workbook id-number-15-digits "
-        "id-number-birth-date id-number-characters id-number-check-digit id-number-length incomplete-ban "
-        "invalid-request key-used-otherwise macro-workbook missing-columns missing-file missing-glyph "
-        "mixed-up-certificate name-character name-lost-character name-missing name-mixes-latin name-needed "
-        "name-too-long no-header-row no-rows no-template not-a-workbook nothing-to-verify old-workbook overflow "
-        "photo-damaged photo-not-base64 qr-text-too-long record-refused search-by-one several-issuers "
-        "several-sheets status-expired too-many-rows trial-default trust-needed unknown-field unknown-qr-format "
-        "unknown-sample unknown-shape unknown-sheet unknown-sheet-kind unreadable-file unreadable-verifying-file "
-        "unsafe-workbook wrong-extension"
+        "another-person artwork-too-heavy bad-blob-name bad-cbor bad-chain bad-checkpoint bad-claim-code "
+        "bad-claims bad-cose-message bad-date bad-day bad-decision bad-division bad-encoding bad-envelope bad-id "
+        "bad-id-number bad-identifier bad-input bad-key-name bad-leaf bad-log-proof bad-name bad-note bad-photo "
+        "bad-photo-archive bad-proof bad-public-address bad-public-key bad-qr-text bad-serial bad-status-token "
+        "bad-symbol-text bad-table bad-template-name bad-token-request bad-trust-list bad-uscc "
+        "bad-verification-code bad-verify-request cannot-copy duplicate-heading effective-before-issue "
+        "effective-in-future empty-file encrypted-workbook file-exists id-number-15-digits id-number-birth-date "
+        "id-number-characters id-number-check-digit id-number-length incomplete-ban invalid-request "
+        "key-used-otherwise macro-workbook missing-columns missing-file missing-glyph mixed-up-certificate "
+        "name-character name-lost-character name-missing name-mixes-latin name-needed name-too-long no-header-row "
+        "no-rows no-such-role no-template not-a-workbook not-xlsx-name note-needed nothing-changed "
+        "nothing-to-verify old-workbook overflow photo-damaged photo-not-base64 qr-text-too-long record-refused "
+        "search-by-one several-issuers several-sheets status-expired too-many-rows trial-default trust-needed "
+        "unknown-field unknown-qr-format unknown-reason unknown-sample unknown-shape unknown-sheet "
+        "unknown-sheet-kind unreadable-artwork unreadable-file unreadable-verifying-file unsafe-workbook "
+        "unwritable-file web-page wrong-extension wrong-kind"
     ),
     429: "too-many-requests",
     # The installation is at fault; people are told the code only, the log has the place.
     500: (
-        "address-taken bad-certificate-chain bad-configuration bad-issuer-settings bad-key-file bad-master-key "
-        "bad-pinned-roots bad-public-url bad-schema bad-serial-pattern bad-setting bad-template "
-        "database-not-migrated database-too-new different-qr-symbol error fault key-store-locked log-forked "
-        "log-rolled-back missing-bundle missing-font missing-key missing-passphrase no-data-folder "
-        "private-file-open-to-others qr-too-small status-slots-damaged status-tampered unknown-qr-symbol "
-        "unknown-setting unreadable-private-file unsupported-qr-symbol unusable-pdf-key wrong-font-digest "
-        "wrong-note-key wrong-passphrase wrong-signing-key wrong-status-key"
+        "address-taken bad-certificate-chain bad-configuration bad-database-address bad-issuer-settings "
+        "bad-key-file bad-master-key bad-pinned-roots bad-public-url bad-schema bad-serial-pattern bad-setting "
+        "bad-template bad-verifier-key database-not-migrated database-rules-changed database-too-new "
+        "different-qr-symbol error fault folder-too-new key-not-held key-store-locked log-forked log-rolled-back "
+        "missing-bundle missing-font missing-key missing-passphrase no-data-folder no-issuing-keys no-verifier-key "
+        "private-file-open-to-others qr-too-small role-too-mighty roles-not-known status-slots-damaged "
+        "status-tampered template-name-twice unknown-qr-symbol unknown-setting unreadable-private-file "
+        "unsupported-qr-symbol unusable-pdf-key wrong-font-digest wrong-note-key wrong-passphrase "
+        "wrong-signing-key wrong-status-key"
     ),
     501: "status-history",
     503: (
-        "blobs-unavailable database-unavailable file-trouble foreign-document history-broken history-tampered "
-        "log-damaged missing-blob no-checkpoint not-ready pack-damaged sandbox-unavailable sealed-data-damaged service-stops "
-        "trust-list-unusable unavailable unknown-status-list verifier-busy worker-died wrong-pack"
+        "blobs-unavailable database-copy-failed database-unavailable file-trouble foreign-document history-broken "
+        "history-tampered log-damaged missing-blob no-checkpoint not-ready pack-damaged sandbox-unavailable "
+        "sealed-data-damaged service-stops template-version-lost trust-list-unusable unavailable "
+        "unknown-status-list verifier-busy worker-died wrong-pack"
     ),
 }
 

@@ -78,12 +78,9 @@ def write_photo(folder: Path, schema: RecordSchema, record: Mapping[str, str], p
     Raises:
         PhotoNotBase64: it is not base64.
     """
-    if not photo:
+    content = read_photo(photo)
+    if content is None:
         return None
-    try:
-        content = base64.b64decode("".join(photo.split()), validate=True)
-    except binascii.Error as error:
-        raise PhotoNotBase64 from error
     key = next((one.key for one in schema.fields if one.kind is FieldKind.ID_NUMBER), "")
     number = record.get(key, "").strip().upper()
     file = folder / "photo.zip"
@@ -91,3 +88,17 @@ def write_photo(folder: Path, schema: RecordSchema, record: Mapping[str, str], p
         # Intake refuses the record for such a number anyway; it must not name a file.
         archive.writestr(f"{number if _NUMBER.fullmatch(number) else 'photo'}.jpg", content)
     return file
+
+
+def read_photo(photo: str) -> bytes | None:
+    """Read a portrait that was sent as text; None for an empty one.
+
+    Raises:
+        PhotoNotBase64: it is not base64.
+    """
+    if not photo.strip():
+        return None
+    try:
+        return base64.b64decode("".join(photo.split()), validate=True)
+    except binascii.Error as error:
+        raise PhotoNotBase64 from error

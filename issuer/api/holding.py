@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from issuer.api.callers import Require, Scope, SignedIn
 from issuer.api.described import SHOWN_ONCE, BatchId, Serial, idempotency_key, problems
-from issuer.api.models import ClaimCode, HandOver
+from issuer.api.holding_models import ClaimCode, HandOver
 from issuer.api.ports import HandOverDesk
 
 

@@ -18,6 +18,14 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+FieldKey = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+FieldText = Annotated[str, StringConstraints(max_length=4000)]
+Photo = Annotated[
+    Annotated[str, StringConstraints(max_length=2_000_000, pattern=r"^[A-Za-z0-9+/=\s]*$")],
+    Field(description="JPEG in base64; empty for none."),
+]
+
+
 class Problem(BaseModel):
     """An error, RFC 9457; ``code`` is stable, the sentences are for people."""
 
@@ -149,10 +157,7 @@ class SingleIssue(Sent):
     template: str = Field(
         default="", max_length=64, pattern=r"^[a-z0-9-]*$", description="Empty takes the issuer's own."
     )
-    record: dict[
-        Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z][a-z0-9_]*$")],
-        Annotated[str, StringConstraints(max_length=4000)],
-    ] = Field(
+    record: dict[FieldKey, FieldText] = Field(
         description="Value by field key of the template, checked as a row of a sheet is. 与表格中一行同样核对。",
         examples=[
             {
@@ -172,12 +177,7 @@ class SingleIssue(Sent):
         min_length=1,
         max_length=60,
     )
-    photo: str = Field(
-        default="",
-        max_length=2_000_000,
-        pattern=r"^[A-Za-z0-9+/=\s]*$",
-        description="JPEG in base64; empty for none.",
-    )
+    photo: Photo = ""
 
 
 class HolderShown(BaseModel):
@@ -241,25 +241,3 @@ class History(BaseModel):
 
     serial: str
     items: list[HistoryEntry]
-
-
-class ClaimCode(BaseModel):
-    """A new claim code of one certificate; shown this once, and the one before opens nothing any more."""
-
-    serial: str = Field(description="证书编号。", examples=["33020020260120000017"])
-    code: str = Field(description="领取码, 只显示一次。 As the holder types it.", examples=["7Q4M-2KX9-0TFC"])
-    until: date = Field(description="Last day, Beijing time. 有效期至。")
-    page: str = Field(description="Where it is typed in. 领取页面。", examples=["https://zs.example.gov.cn/claim"])
-
-
-class HandOverLine(ClaimCode):
-    """One line of a hand-over sheet (领取单)."""
-
-    row: int = Field(description="Row in the sheet.", examples=[2])
-    name: str = Field(description="Masked. 姓名(已遮盖)。", examples=["张**"])
-
-
-class HandOver(BaseModel):
-    """New claim codes for every good certificate of a batch."""
-
-    items: list[HandOverLine]

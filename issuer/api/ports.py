@@ -9,13 +9,22 @@ from typing import Protocol
 
 from credential.errors import Error
 from issuer.api.callers import SignedIn
+from issuer.api.change_models import (
+    ChangeDone,
+    ChangePage,
+    ChangeSent,
+    ChangeShown,
+    CorrectionSent,
+    ReplacementSent,
+    SuccessionList,
+    WithdrawalSent,
+)
+from issuer.api.holding_models import ClaimCode, HandOver
 from issuer.api.models import (
     Batch,
     BatchPage,
-    ClaimCode,
     Credential,
     CredentialList,
-    HandOver,
     History,
     Me,
     ProblemPage,
@@ -115,4 +124,48 @@ class HandOverDesk(Protocol):
 
     def claim_code(self, caller: SignedIn, serial: str) -> ClaimCode:
         """A new code for one certificate; the old one ends."""
+        ...
+
+
+class ChangeDesk(Protocol):
+    """Changes that one person proposes and another approves."""
+
+    def propose(self, caller: SignedIn, serial: str, asked: ChangeSent) -> ChangeDone:
+        """Propose a change of one certificate; nothing changes yet."""
+        ...
+
+    def propose_withdrawal(self, caller: SignedIn, batch_id: int, asked: WithdrawalSent) -> ChangeDone:
+        """Propose to withdraw a whole batch."""
+        ...
+
+    def changes(self, caller: SignedIn, *, waiting_only: bool, before: int, limit: int) -> ChangePage:
+        """Proposed changes, newest first."""
+        ...
+
+    def change(self, caller: SignedIn, change_id: int) -> ChangeShown:
+        """One proposed change."""
+        ...
+
+    def approve_change(self, caller: SignedIn, change_id: int) -> ChangeDone:
+        """Approve a change, and make it; asked again by the same person, finish it."""
+        ...
+
+    def refuse_change(self, caller: SignedIn, change_id: int) -> ChangeDone:
+        """Refuse a change as the second person."""
+        ...
+
+    def withdraw_change(self, caller: SignedIn, change_id: int) -> ChangeDone:
+        """Take a change back as the person who proposed it."""
+        ...
+
+    def correct(self, caller: SignedIn, serial: str, asked: CorrectionSent) -> Batch:
+        """Submit a correction as a batch of one."""
+        ...
+
+    def replace(self, caller: SignedIn, serial: str, asked: ReplacementSent) -> Batch:
+        """Submit a replacement as a batch of one."""
+        ...
+
+    def successions(self, caller: SignedIn, batch_id: int) -> SuccessionList:
+        """What the rows of a batch correct or replace."""
         ...

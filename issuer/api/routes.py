@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from issuer.api import batches, credentials, holding
+from issuer.api import batches, changes, credentials, holding
 from issuer.api.callers import Require
-from issuer.api.ports import BatchDesk, CredentialDesk, HandOverDesk
+from issuer.api.ports import BatchDesk, ChangeDesk, CredentialDesk, HandOverDesk
 
 PREFIX = "/api/v1"
 
@@ -18,6 +18,7 @@ class Desks:
 
     batches: BatchDesk
     credentials: CredentialDesk
+    changes: ChangeDesk
     hand_over: HandOverDesk
 
 
@@ -32,5 +33,6 @@ def issuing_routes(desks: Desks, *, require: Require, route_class: type[APIRoute
     router = APIRouter(prefix=PREFIX, route_class=route_class, generate_unique_id_function=lambda route: route.name)
     batches.add_to(router, desks.batches, require)
     credentials.add_to(router, desks.credentials, desks.batches, require)
+    changes.add_to(router, desks.changes, require)
     holding.add_to(router, desks.hand_over, require)
     return router

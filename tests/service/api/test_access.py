@@ -10,6 +10,7 @@ from issuer.api.callers import Scope
 from service.issuing import issuing_router
 from tests.service.api.conftest import EVERY_SCOPE, Api, StillRunner, let_in
 from tests.service.api.test_batches import assert_problem
+from tests.service.api.test_changes import CORRECTION, REPLACEMENT, REVOCATION, WITHDRAWAL
 from tests.service.api.test_credentials import record
 
 #: What each route asks for; docs/api.md shows the same table.
@@ -31,6 +32,16 @@ NEEDS: dict[tuple[str, str], set[str]] = {
     ("GET", "/credentials/{serial}/history"): {"read"},
     ("POST", "/credentials/{serial}/claim-code"): {"hand-over"},
     ("POST", "/search"): {"read"},
+    ("POST", "/credentials/{serial}/changes"): {"change"},
+    ("POST", "/batches/{batch_id}/withdraw"): {"change"},
+    ("GET", "/changes"): {"change", "approve"},
+    ("GET", "/changes/{change_id}"): {"change", "approve"},
+    ("POST", "/changes/{change_id}/approve"): {"approve"},
+    ("POST", "/changes/{change_id}/refuse"): {"approve"},
+    ("POST", "/changes/{change_id}/withdraw"): {"change"},
+    ("POST", "/credentials/{serial}/corrections"): {"change"},
+    ("POST", "/credentials/{serial}/replacements"): {"change"},
+    ("GET", "/batches/{batch_id}/successions"): {"submit", "approve", "change"},
 }
 
 
@@ -49,28 +60,28 @@ def test_the_table_of_scopes_names_every_route(api: Api) -> None:
     assert sorted(_routes(api)) == sorted(NEEDS)
 
 
-@pytest.mark.parametrize(("method", "path"), NEEDS, ids=lambda part: part)
-def test_a_route_takes_only_tokens_with_its_scope(api: Api, method: str, path: str) -> None:
-    for scope in Scope:
-        answer = _send(api, method, path, "wang", scope.value)
-        if scope.value in NEEDS[method, path]:
-            assert answer.status_code not in {401, 403}, (scope, answer.text)
-        else:
-            assert_problem(answer, 403, "missing-scope")
-            assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+def test_a_route_takes_only_tokens_with_its_scope(api: Api) -> None:
+    for (method, path), needed in NEEDS.items():
+        for scope in Scope:
+            answer = _send(api, method, path, "wang", scope.value)
+            if scope.value in needed:
+                assert answer.status_code not in {401, 403}, (method, path, scope, answer.text)
+            else:
+                assert_problem(answer, 403, "missing-scope")
+                assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize(("method", "path"), NEEDS, ids=lambda part: part)
 @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer yz_aaaaaaaa_" + "a" * 32, "Basic dXNlcjpwdw==", "Bearer ü"])
-def test_no_route_answers_without_a_token(api: Api, method: str, path: str, sent: str) -> None:
+def test_no_route_answers_without_a_token(api: Api, sent: str) -> None:
     headers = {"Authorization": sent.encode("latin-1")} if sent else {}
-    target = path.format(batch_id=1, serial="1")
+    for method, path in NEEDS:
+        target = path.format(batch_id=1, serial="1", change_id=1)
 
-    answer = api.client.ask(method, f"/api/v1{target}", headers=headers)
+        answer = api.client.ask(method, f"/api/v1{target}", headers=headers)
 
-    assert answer.status_code == 401
-    assert answer.json()["code"] == ("bad-token" if sent.startswith("Bearer ") else "not-signed-in")
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.status_code == 401
+        assert answer.json()["code"] == ("bad-token" if sent.startswith("Bearer ") else "not-signed-in")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 def test_one_issuer_sees_nothing_of_another(api: Api, sheet: Path) -> None:
@@ -93,7 +104,17 @@ def test_one_issuer_sees_nothing_of_another(api: Api, sheet: Path) -> None:
     assert_problem(api.post(f"/credentials/{serial}/claim-code", "zhao"), 404, "unknown-serial")
     for sent in ({"serial": serial}, {"name": row["name"]}, {"id_number": row["id_number"]}):
         assert api.post("/search", "zhao", json=sent).json()["items"] == []
+    change = api.post(f"/credentials/{serial}/changes", json=REVOCATION).json()["id"]
+    assert_problem(api.get(f"/changes/{change}", "zhao"), 404, "unknown-proposal")
+    for path in ("approve", "refuse", "withdraw"):
+        assert_problem(api.post(f"/changes/{change}/{path}", "zhao"), 404, "unknown-proposal")
+    for path, body in (("changes", REVOCATION), ("corrections", CORRECTION), ("replacements", REPLACEMENT)):
+        assert_problem(api.post(f"/credentials/{serial}/{path}", "zhao", json=body), 404, "unknown-serial")
+    assert_problem(api.post(f"/batches/{number}/withdraw", "zhao", json=WITHDRAWAL), 404, "unknown-batch")
+    assert_problem(api.get(f"/batches/{number}/successions", "zhao"), 404, "unknown-batch")
+    assert api.get("/changes", "zhao").json()["items"] == []
     assert api.get("/batches", "zhao").json()["items"] == []
+    assert api.get(f"/credentials/{serial}").json()["state"] == "01"
     assert api.get(f"/batches/{waiting['id']}").json()["state"] == "submitted"
 
 
