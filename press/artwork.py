@@ -7,7 +7,7 @@ that a page of fine lines stays a few kilobytes.
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,11 +16,16 @@ from typing import Any
 import pikepdf
 import typst
 
+from press.artwork_check import check_artwork, visible_box
+from press.colour_profile import is_srgb
 from press.strict_table import BadTemplate
-from press.syntax import POINTS_PER_MM, number, stream
+from press.syntax import POINTS_PER_MM, number, numbers, stream
 from press.template import Row, Template
 
 # Colour operators, by the number of a colour space's components (ISO 32000-1, table 74).
+_TAGGING = frozenset({b"BMC", b"BDC", b"EMC", b"MP", b"DP"})
+_UNUSED = frozenset({"/StructParent", "/StructParents", "/PieceInfo", "/Metadata", "/LastModified", "/Name", "/ID"})
+_MAX_DEPTH = 200
 _FILL = {1: b"g", 3: b"rg"}
 _STROKE = {1: b"G", 3: b"RG"}
 
@@ -56,12 +61,22 @@ class Drawing:
         content: the content stream.
         resources: the dictionary of what the content names; its objects are in the writer.
         width, height: points.
+        left, bottom: where the visible page begins in the drawing's own coordinates.
     """
 
     content: bytes
     resources: bytes
     width: float
     height: float
+    left: float = 0.0
+    bottom: float = 0.0
+
+    @property
+    def form(self) -> bytes:
+        """The entries of a form that shows the drawing with its lower left corner at the origin."""
+        box = numbers(self.left, self.bottom, self.left + self.width, self.bottom + self.height)
+        place = b"/Matrix[1 0 0 1 %b]" % numbers(-self.left, -self.bottom) if self.left or self.bottom else b""
+        return b"/Type/XObject/Subtype/Form/BBox[%b]%b" % (box, place)
 
 
 def draw_page(template: Template, writer: ObjectWriter, *, photo: bool) -> Drawing:
@@ -91,6 +106,7 @@ def _draw(path: Path, inputs: Mapping[str, str], size: tuple[float, float], writ
         raise BadTemplate(path.name, "is missing", "缺失")
     if path.suffix == ".pdf":
         compiled = path.read_bytes()
+        check_artwork(compiled, path.name)
     elif path.suffix == ".svg":
         picture = f'#set page(width: {width}mm, height: {height}mm, margin: 0mm)\n#image("{path.name}", width: 100%)'
         compiled = _compile(picture.encode(), path, inputs)
@@ -146,6 +162,8 @@ def _take_apart(page: pikepdf.Page, writer: ObjectWriter) -> Drawing:
         if isinstance(instruction, pikepdf.ContentStreamInlineImage):
             raise BadTemplate("artwork", "holds an inline image; use an ordinary one", "含内联图像, 请改用普通图像")
         operator = str(instruction.operator).encode("ascii")
+        if operator in _TAGGING:
+            continue  # the whole drawing is one artifact of the page, and holds no tags of its own
         operands = list(instruction.operands)
         if operator in {b"cs", b"CS"}:
             count = plain.get(str(operands[0]), 0)
@@ -160,14 +178,15 @@ def _take_apart(page: pikepdf.Page, writer: ObjectWriter) -> Drawing:
         parts += [*(_operand(operand) + b" " for operand in operands), operator, b"\n"]
     if plain:
         del resources["/ColorSpace"]
-    left, bottom, right, top = (float(value) for value in page.MediaBox.as_list())
+    left, bottom, right, top = visible_box(page)
     known: dict[tuple[int, int], int] = {}
-    entries = [key.encode("ascii") + b" " + _copy(value, writer, known) for key, value in resources.items()]
-    return Drawing(b"".join(parts), b"<<" + b"".join(entries) + b">>", right - left, top - bottom)
+    entries = [pikepdf.Name(key).unparse() + b" " + _copy(value, writer, known) for key, value in resources.items()]
+    content = b"".join(parts)
+    return Drawing(content, b"<<" + b"".join(entries) + b">>", right - left, top - bottom, left, bottom)
 
 
 def _plain_colours(spaces: pikepdf.Object | None) -> dict[str, int]:
-    """Give the components of each ICC colour space, if all spaces are such; else nothing."""
+    """Give the components of each ICC colour space, if all spaces are such and show what sRGB shows; else nothing."""
     found: dict[str, int] = {}
     if spaces is None:
         return found
@@ -175,36 +194,43 @@ def _plain_colours(spaces: pikepdf.Object | None) -> dict[str, int]:
         if not isinstance(space, pikepdf.Array) or space[0] != pikepdf.Name.ICCBased:
             return {}
         components = int(space[1].N)
-        if components not in _FILL:
+        if components not in _FILL or not is_srgb(space[1].read_bytes(), components):
             return {}
         found[name] = components
     return found
 
 
-def _copy(value: Any, writer: ObjectWriter, known: dict[tuple[int, int], int]) -> bytes:
+def _copy(value: Any, writer: ObjectWriter, known: dict[tuple[int, int], int], depth: int = 0) -> bytes:
     """Write an object with its numbers ours; indirect objects go to the writer, each once."""
+    if depth > _MAX_DEPTH:
+        raise BadTemplate("artwork", "is nested too deeply; flatten it", "嵌套过深, 请拼合图形")
     if not isinstance(value, pikepdf.Object):  # a plain number or truth value
         return _operand(value)
     if value.is_indirect:
         if value.objgen not in known:
             known[value.objgen] = writer.reserve()
-            writer.bodies[known[value.objgen]] = _copy_body(value, writer, known)
+            writer.bodies[known[value.objgen]] = _copy_body(value, writer, known, depth)
         return b"%d 0 R" % known[value.objgen]
-    return _copy_body(value, writer, known)
+    return _copy_body(value, writer, known, depth)
 
 
-def _copy_body(value: pikepdf.Object, writer: ObjectWriter, known: dict[tuple[int, int], int]) -> bytes:
+def _copy_body(value: pikepdf.Object, writer: ObjectWriter, known: dict[tuple[int, int], int], depth: int) -> bytes:
     if isinstance(value, pikepdf.Stream):
-        entries = [
-            key.encode("ascii") + b" " + _copy(one, writer, known) for key, one in value.items() if key != "/Length"
-        ]
-        return stream(b"".join(entries), value.read_raw_bytes())
+        skipped = {"/Length", *(_UNUSED if "/Subtype" in value else ())}
+        return stream(b"".join(_entries(value, writer, known, depth, skipped)), value.read_raw_bytes())
     if isinstance(value, pikepdf.Dictionary):
-        entries = [key.encode("ascii") + b" " + _copy(one, writer, known) for key, one in value.items()]
-        return b"<<" + b"".join(entries) + b">>"
+        return b"<<" + b"".join(_entries(value, writer, known, depth, frozenset())) + b">>"
     if isinstance(value, pikepdf.Array):
-        return b"[" + b" ".join(_copy(one, writer, known) for one in list(value)) + b"]"
+        return b"[" + b" ".join(_copy(one, writer, known, depth + 1) for one in list(value)) + b"]"
     return value.unparse(resolved=True)
+
+
+def _entries(
+    value: Any, writer: ObjectWriter, known: dict[tuple[int, int], int], depth: int, skipped: Container[str]
+) -> Iterator[bytes]:
+    for key, one in value.items():
+        if key not in skipped:
+            yield pikepdf.Name(key).unparse() + b" " + _copy(one, writer, known, depth + 1)
 
 
 def _operand(operand: Any) -> bytes:

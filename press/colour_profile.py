@@ -5,10 +5,15 @@ bytes everywhere; the one Pillow would make carries the time of its making.
 Version 2.1 of ICC.1, a matrix and curve profile of IEC 61966-2-1.
 """
 
+import io
 import math
 import struct
 from functools import cache
+from itertools import product
 
+from PIL import Image, ImageCms
+
+_NOTICEABLE = 3  # of 255; profiles that call themselves sRGB differ by one or two, Adobe RGB by 40 and more
 _CURVE_POINTS = 1024
 # The primaries of IEC 61966-2-1, adapted to D50 (Bradford), and the D50 white point.
 _WHITE = (0.9642, 1.0, 0.8249)
@@ -75,3 +80,27 @@ def _curve() -> bytes:
 
 def _linear(value: float) -> float:
     return value / 12.92 if value <= 0.04045 else math.pow((value + 0.055) / 1.055, 2.4)
+
+
+def is_srgb(profile: bytes, components: int) -> bool:
+    """Whether a grey or RGB profile shows colours as sRGB does, to within what eyes and rounding tell apart.
+
+    Args:
+        profile: ICC, not trusted.
+        components: 1 or 3.
+    """
+    steps = range(0, 256, 51)
+    colours = [bytes([grey]) for grey in steps] if components == 1 else [bytes(one) for one in product(steps, repeat=3)]
+    mode = "L" if components == 1 else "RGB"
+    swatches = Image.frombytes(mode, (len(colours), 1), b"".join(colours))
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        shown = ImageCms.profileToProfile(
+            swatches, given, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
+        )
+    except (OSError, ImageCms.PyCMSError):
+        return False
+    if shown is None:
+        return False
+    wanted, found = swatches.convert("RGB").tobytes(), shown.tobytes()
+    return max(abs(one - other) for one, other in zip(wanted, found, strict=True)) <= _NOTICEABLE

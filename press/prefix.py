@@ -206,10 +206,7 @@ def _page(plan: PagePlan, pages: int, static_content: int, widget: int, resource
 
 def _resources(plan: PagePlan, glyphs: Sequence[Glyph], writer: ObjectWriter) -> bytes:
     drawing = draw_page(plan.template, writer, photo=plan.has_photo)
-    box = numbers(0, 0, drawing.width, drawing.height)
-    artwork = writer.add(
-        deflated(b"/Type/XObject/Subtype/Form/BBox[%b]/Resources%b" % (box, drawing.resources), drawing.content)
-    )
+    artwork = writer.add(deflated(drawing.form + b"/Resources" + drawing.resources, drawing.content))
     photo = b"/Photo %d 0 R" % Tail.PHOTO if plan.has_photo else b""
     fonts = (STATIC_FONT, _static_font(plan, glyphs, writer), VALUE_FONT, _value_font(plan, writer))
     return b"<</Font<</%b %d 0 R/%b %d 0 R>>/XObject<</Art %d 0 R/QR %d 0 R%b>>>>" % (
@@ -307,7 +304,7 @@ def _seal(plan: PagePlan, writer: ObjectWriter) -> int:
     form = b"/Type/XObject/Subtype/Form/BBox[%b]" % box
     group = writer.add(
         deflated(
-            form + b"/Group<</S/Transparency/CS/DeviceRGB>>/Resources" + drawing.resources,
+            drawing.form + b"/Group<</S/Transparency/CS/DeviceRGB>>/Resources" + drawing.resources,
             b"q\n" + drawing.content + b"Q\n" + words,
         )
     )

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from press.look import extract_text, render
 from press.samples import PrintedSample, SamplePress
 from press.template import Template
 from press.template_file import load_template
-from tests.conftest import tool
 from tests.press.certificates import PROJECT
 from verifier.symbol import read_symbols
 
@@ -72,7 +72,9 @@ def test_the_code_of_every_sample_is_read_from_the_picture(name: str, samples: d
     assert parse_qr_text(one.qr_text).code == one.claims.verification_code
 
 
-def test_paragraphs_stand_below_each_other_in_both_languages(samples: dict[str, PrintedSample], tmp_path: Path) -> None:
+def test_paragraphs_stand_below_each_other_in_both_languages(
+    samples: dict[str, PrintedSample], tmp_path: Path, tool: Callable[[str], Path]
+) -> None:
     file = tmp_path / "ordinary.pdf"
     file.write_bytes(samples["ordinary"].document)
     ran = subprocess.run([tool("pdftotext"), "-raw", file, "-"], capture_output=True, check=True, text=True)
@@ -83,7 +85,9 @@ def test_paragraphs_stand_below_each_other_in_both_languages(samples: dict[str, 
         assert places == sorted(places)
 
 
-def test_english_is_tagged_as_english(samples: dict[str, PrintedSample], tmp_path: Path) -> None:
+def test_english_is_tagged_as_english(
+    samples: dict[str, PrintedSample], tmp_path: Path, tool: Callable[[str], Path]
+) -> None:
     file = tmp_path / "ordinary.pdf"
     file.write_bytes(samples["ordinary"].document)
     with pikepdf.open(file) as pdf:
@@ -100,7 +104,9 @@ def test_english_is_tagged_as_english(samples: dict[str, PrintedSample], tmp_pat
 
 
 @pytest.mark.parametrize("command", [["qpdf", "--check"], ["mutool", "info"], ["pdfsig"]])
-def test_other_readers_find_no_fault(command: list[str], samples: dict[str, PrintedSample], tmp_path: Path) -> None:
+def test_other_readers_find_no_fault(
+    command: list[str], samples: dict[str, PrintedSample], tmp_path: Path, tool: Callable[[str], Path]
+) -> None:
     file = tmp_path / "longest.pdf"
     file.write_bytes(samples["longest"].document)
     ran = subprocess.run([tool(command[0]), *command[1:], file], capture_output=True, check=True, text=True)
