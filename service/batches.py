@@ -165,21 +165,21 @@ def run(house: House, batch_id: int, on_progress: Callable[[int], None]) -> Batc
 
 
 def export(house: House, batch_id: int, folder: Path, on_progress: Callable[[int], None]) -> int:
-    """Write the exact signed PDFs of a batch as ``<serial>.pdf``; returns how many.
+    """Write the exact signed PDFs of a batch as ``<serial>.pdf``, corrected ones with their version; returns how many.
 
     A file that is there already is written anew only if it differs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     issuer = _batch(house, batch_id).issuer_id
     with house.database.reading() as session:
-        serials = [one.serial for one in find_by_batch(session, batch_id) if one.digest is not None]
-    for done, serial in enumerate(serials, 1):
-        document = house.documents.fetch_pdf(serial, issuer_id=issuer)
-        target = folder / f"{serial}.pdf"
+        printed = [one for one in find_by_batch(session, batch_id) if one.digest is not None]
+    for done, one in enumerate(printed, 1):
+        document = house.documents.fetch_pdf(one.serial, issuer_id=issuer, version=one.version)
+        target = folder / (f"{one.serial}.pdf" if one.version == 1 else f"{one.serial}-{one.version}.pdf")
         if not target.exists() or target.read_bytes() != document:
             target.write_bytes(document)
         on_progress(done)
-    return len(serials)
+    return len(printed)
 
 
 def problems(house: House, batch_id: int) -> tuple[Problem, ...]:

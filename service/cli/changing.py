@@ -64,9 +64,9 @@ def revoke(
         decision=decision,
         maker=maker,
         checker=approve_as,
-        effective_on=_day(effective),
-        ban_from=_day(ban_from),
-        ban_until=_day(ban_until),
+        effective_on=day_of(effective),
+        ban_from=day_of(ban_from),
+        ban_until=day_of(ban_until),
         ban_basis=ban_basis,
     )
     rows = {
@@ -83,7 +83,12 @@ def revoke(
     console.print(pairs(say("证书已撤销", "certificate revoked"), rows))
 
 
-def _day(text: str | None) -> date | None:
+def day_of(text: str | None) -> date | None:
+    """Read an option that is a whole date.
+
+    Raises:
+        BadDay: it is none.
+    """
     if text is None:
         return None
     try:

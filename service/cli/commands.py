@@ -12,6 +12,7 @@ from service.cli import (
     holding,
     issuing,
     keeping,
+    life,
     registry,
     serving,
     setup,
@@ -62,5 +63,5 @@ def remember_settings(
     )
 
 
-for group in (demo, setup, access, issuing, holding, verifying, changing, serving, templating, keeping, registry):
+for group in (demo, setup, access, issuing, holding, verifying, changing, life, serving, templating, keeping, registry):
     group.add_to(app)

@@ -12,14 +12,15 @@ from credential.problem import Problem, RowOutcome
 from intake.annotate import annotate, refuse_target
 from intake.annotated import AnnotatedCopy, CopyKind
 from intake.report import json_lines
-from issuer.batch import ALREADY_ISSUED
 from issuer.issue import NotApproved
+from issuer.numbering import ALREADY_ISSUED
 from service import batches
 from service.batches import BatchView
 from service.checking import CheckReport, check_file
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
 from service.cli.screens import NOT_DATA, console, pairs, plain, problem_tables, progress_bar, table
+from service.cli.successors import show_successions
 from service.house import House
 
 EXIT_ROWS_REFUSED = 1
@@ -211,6 +212,7 @@ def approve(
     """Show a batch that somebody else submitted, approve it, and issue it."""
     house = house_of(context)
     show_batch(batches.view(house, batch))
+    show_successions(house, batch)
     for one in problem_tables(batches.problems(house, batch)):
         console.print(one)
     run_and_show(house, batches.approve(house, batch, checker=checker, digest=digest), out)
@@ -273,6 +275,7 @@ def batch_show(context: typer.Context, batch: BatchArgument) -> None:
         )
         shown.add_row(str(row.row_number), *(plain(cell) for cell in cells))
     console.print(shown)
+    show_successions(house, batch)
     for one in problem_tables(batches.problems(house, batch)):
         console.print(one)
 

@@ -30,7 +30,8 @@ def record_of(house: House, serial: str) -> Record:
 
 def changed(record: Record, **fields: str) -> Record:
     """A row with another name, ID number or field; row 2, as in a sheet of one."""
-    holder = replace(record.holder, **{key: fields.pop(key) for key in ("name", "id_number") if key in fields})
+    was = record.holder
+    holder = replace(was, name=fields.pop("name", was.name), id_number=fields.pop("id_number", was.id_number))
     return replace(record, row=2, holder=holder, fields={**record.fields, **fields})
 
 

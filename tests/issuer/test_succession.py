@@ -145,11 +145,11 @@ def test_what_was_corrected_is_sealed_in_the_history_of_both_with_both_persons(h
 def test_the_log_commits_to_what_took_whose_place(house: House, serial: str) -> None:
     correct(house, serial, name="张珊")
     new, old = versions(house, serial)
-    digests = [hashlib.sha256(open_message(one.claims).payload).digest() for one in (new, old)]
+    after, before = (hashlib.sha256(open_message(one.claims).payload).digest() for one in (new, old))
     salt = decode_claims(open_message(new.claims).payload).salt
     with house.database.reading() as session:
         leaves = session.execute(text("SELECT leaf FROM log_leaf WHERE position IS NOT NULL")).scalars().all()
-    assert reissue_leaf(*digests, salt) in leaves
+    assert reissue_leaf(after, before, salt) in leaves
     assert leaf_kinds(house)[LeafKind.REISSUE] == 1
 
 
