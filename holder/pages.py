@@ -41,7 +41,7 @@ class Claimed(Protocol):
 class Claim(Protocol):
     """Exchanges a claim code for a download."""
 
-    def __call__(self, serial: str, claim_code: str) -> Claimed:
+    def __call__(self, serial: str, claim_code: str, /) -> Claimed:
         """Open the download of a certificate to whoever holds its claim code.
 
         Raises:

@@ -47,7 +47,7 @@ class Render(Protocol):
 class Portraits(Protocol):
     """Shows a holder's photo to whoever knows the end of their ID number; of the issuing side."""
 
-    def __call__(self, code: str, last_six: str) -> bytes:
+    def __call__(self, code: str, last_six: str, /) -> bytes:
         """Give the portrait as JPEG.
 
         Raises:

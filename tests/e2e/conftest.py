@@ -1,13 +1,17 @@
 """One installation with 195 certificates, made by real processes, for all tests that only look."""
 
 import csv
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from python_calamine import CalamineWorkbook
 
 from tests.e2e.processes import CommandLine, Ran, qr_text
+from tests.e2e.site import free_socket, served
+from tests.verifier.gallery import gallery_app
 
 ISSUER = ("--name", "示例市人力资源和社会保障局", "--uscc", "11649900MB0T000311", "--division", "330200", "--sample")
 BY_TWO = ("--issuer", "nb", "--as", "wang", "--approve-as", "li")
@@ -103,3 +107,21 @@ def expected(shared: Path) -> dict[int, set[str]]:
             int(line["row"]): {line["expected"], *filter(None, line["also_accepted"].split("|"))}
             for line in csv.DictReader(file)
         }
+
+
+@pytest.fixture(scope="session")
+def browser(tool: Callable[[str], Path]) -> Iterator[Browser]:
+    """A real browser that nobody sees, and that asks nobody but the pages it is shown."""
+    chromium = tool("chromium")
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, headless=True, args=quiet)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def gallery() -> Iterator[str]:
+    """A site with a page for every reason that a verification can end with."""
+    with served(gallery_app(), free_socket()) as origin:
+        yield origin

@@ -1,17 +1,29 @@
 """Verdicts for every reason, made by hand: to see and to test what pages say of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+from fastapi import FastAPI, Request
+
+from credential.cbor import Tag, encode
+from credential.errors import RefusedError
 from credential.model import State
 from credential.ports import Change, Link
+from holder.pages import Claimed, claim_routes
+from service import problems
+from service.assets import Assets, asset_routes
+from service.rendering import Pages
+from verifier.explaining import IssuerNotice, Notices
+from verifier.pages import page_routes, photo_routes
 from verifier.reasons import REASONS, Indication, Step, Word
 from verifier.verdict import Check, Outcome, Presented, PublicSummary, Verdict
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 USCC = "11330299MB0T00023P"
 CODE = "7F3K9Q2MWX4T8ZBN"
+HOST = "zs.example.gov.cn"
+PHOTO = b"\xff\xd8\xff\xe0 a portrait"
 
 SUMMARY = PublicSummary(
     issuer=USCC,
@@ -66,7 +78,7 @@ _CHECKS = (
 def verdict_of(reason: str) -> Verdict:
     """Make a verdict that ended for this reason, of an invented person's certificate."""
     why = REASONS[reason]
-    checks = _CHECKS
+    checks: tuple[Check, ...] = _CHECKS
     if why.indication is not Indication.PASSED:
         outcome = Outcome.FAILED if why.indication is Indication.FAILED else Outcome.INDETERMINATE
         checks = (*_CHECKS, Check(why.step, reason, outcome, why.zh, why.en))
@@ -137,3 +149,68 @@ class GalleryDesk:
 def gallery_code(reason: str) -> str:
     """The verification code under which ``GalleryDesk`` has a verdict for this reason."""
     return f"{list(REASONS).index(reason):016d}"
+
+
+class WrongEnd(RefusedError):
+    code = "wrong-end-of-tests"
+
+    def __init__(self) -> None:
+        super().__init__("the last six do not match; 4 tries are left", "后六位不符; 还可尝试 4 次")
+
+
+class StillNotices:
+    def issuer(self, uscc: str) -> IssuerNotice | None:
+        assert uscc == SUMMARY.issuer
+        return IssuerNotice(HOST, "任何再转换版本均以扫码核验结果为准。", is_sample=False)
+
+    def qr_keys(self, uscc: str) -> Sequence[Mapping[str, str | None]]:
+        return [{"issuer": uscc, "public_key": "AAAA"}]
+
+
+def show_portrait(code: str, last_six: str) -> bytes:
+    if len(code) != 16 or last_six != "12017X":
+        raise WrongEnd
+    return PHOTO
+
+
+def let_in(_request: Request) -> None:
+    pass
+
+
+def refuse_claim(_serial: str, _code: str) -> Claimed:
+    """A desk where no claim code is good."""
+    raise WrongEnd
+
+
+def gallery_app(desk: GalleryDesk | None = None, notices: Notices | None = None) -> FastAPI:
+    """The pages over a gallery of verdicts."""
+    shown, told, assets = desk or GalleryDesk(), notices or StillNotices(), Assets()
+    pages = Pages(f"https://{HOST}", assets)
+    app = FastAPI()
+    app.include_router(page_routes(shown, pages.render, let_in, told))
+    app.include_router(photo_routes(shown, show_portrait, pages.render, let_in, told))
+    app.include_router(claim_routes(refuse_claim, pages.render, let_in))
+    app.include_router(asset_routes(assets))
+    problems.install(app, pages.error)
+    return app
+
+
+def fragment_of(message: bytes) -> str:
+    """The fragment of a QR code's address, without ``#``."""
+    return f"1{int.from_bytes(bytes([1]) + message)}"
+
+
+#: A well-formed code of the gallery's person, with a signature of zeros by a key that nobody has.
+SIGNED_BY_NOBODY = fragment_of(
+    encode(
+        Tag(
+            18,
+            [
+                encode({1: -7, 4: bytes(8)}),
+                {},
+                encode({0: 2, 1: USCC, 2: SUMMARY.serial, 8: 1, 9: 2, 10: 1_783_000_000, 11: bytes(32)}),
+                bytes(64),
+            ],
+        )
+    )
+)

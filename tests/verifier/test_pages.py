@@ -2,64 +2,34 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from fastapi import FastAPI, Request
 
-from credential.errors import RefusedError, UnavailableError
-from service import problems
-from service.assets import Assets, asset_routes
-from service.rendering import Pages
+from credential.errors import UnavailableError
 from tests.asgi_client import Client
-from tests.verifier.gallery import CODE, SUMMARY, GalleryDesk, gallery_code, verdict_of
+from tests.verifier.gallery import (
+    CODE,
+    HOST,
+    SUMMARY,
+    GalleryDesk,
+    StillNotices,
+    gallery_app,
+    gallery_code,
+    verdict_of,
+)
 from verifier.explaining import FACES, IssuerNotice, Tone
-from verifier.pages import page_routes, photo_routes
 from verifier.reasons import REASONS, Word
 from verifier.verdict import Verdict
 
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
-PHOTO = b"\xff\xd8\xff\xe0 a portrait"
-HOST = "zs.example.gov.cn"
-
-
-class WrongEnd(RefusedError):
-    code = "wrong-end-of-tests"
-
-    def __init__(self) -> None:
-        super().__init__("the last six do not match; 4 tries are left", "后六位不符; 还可尝试 4 次")
-
-
-class StillNotices:
-    def issuer(self, uscc: str) -> IssuerNotice | None:
-        assert uscc == SUMMARY.issuer
-        return IssuerNotice(HOST, "任何再转换版本均以扫码核验结果为准。", is_sample=False)
-
-    def qr_keys(self, uscc: str) -> Sequence[Mapping[str, str | None]]:
-        return [{"issuer": uscc, "public_key": "AAAA"}]
-
-
-def portraits(code: str, last_six: str) -> bytes:
-    if len(code) != 16 or last_six != "12017X":
-        raise WrongEnd
-    return PHOTO
-
-
-def everybody(_request: Request) -> None:
-    pass
 
 
 def client_of(change: Callable[[Verdict], Verdict] = lambda verdict: verdict) -> tuple[Client, GalleryDesk]:
-    desk, assets = GalleryDesk(change), Assets()
-    pages = Pages(f"https://{HOST}", assets)
-    app = FastAPI()
-    app.include_router(page_routes(desk, pages.render, everybody, StillNotices()))
-    app.include_router(photo_routes(desk, portraits, pages.render, everybody, StillNotices()))
-    app.include_router(asset_routes(assets))
-    problems.install(app, pages.error)
-    return Client(app, accept=BROWSER), desk
+    desk = GalleryDesk(change)
+    return Client(gallery_app(desk), accept=BROWSER), desk
 
 
 @pytest.fixture(scope="module")
@@ -292,10 +262,7 @@ def test_a_page_of_a_sample_says_so() -> None:
             assert uscc == SUMMARY.issuer
             return IssuerNotice("another.example.gov.cn", "", is_sample=True)
 
-    assets = Assets()
-    pages = Pages(f"https://{HOST}", assets)
-    app = FastAPI()
-    app.include_router(page_routes(GalleryDesk(), pages.render, everybody, Samples()))
+    app = gallery_app(notices=Samples())
     seen = Text(Client(app).get(f"/c/{gallery_code('good')}").text).seen
 
     assert "样本" in seen

@@ -1,0 +1,445 @@
+"""What an employer and a holder see, in a real browser against the real service."""
+
+import csv
+import re
+import subprocess
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+from starlette.types import Receive, Scope, Send
+
+from service.app import create_app
+from tests.e2e.site import (
+    AXE,
+    DESK,
+    PHONE,
+    Installation,
+    Visit,
+    accessibility_violations,
+    free_socket,
+    make_installation,
+    served,
+    visit,
+)
+from tests.service.at_hand import id_number, person_row
+from tests.verifier.gallery import SIGNED_BY_NOBODY, gallery_app, gallery_code, one_of_each_word
+from verifier.reasons import Word
+
+MAX_PAGE_BYTES = 30 * 1024  # uncompressed, beside the photo
+FRAUD = ("--reason", "fraud", "--decision", "示人社函〔2026〕9号")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Installation]:
+    listening = free_socket()
+    installation = make_installation(tmp_path_factory.mktemp("site"), fonts, listening.getsockname()[1])
+    with served(create_app(installation.settings), listening) as origin:
+        assert origin == installation.origin
+        yield installation
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Visit]:
+    with visit(browser, PHONE) as seen:
+        yield seen
+    assert seen.complaints == []
+
+
+@pytest.fixture
+def desk(browser: Browser) -> Iterator[Visit]:
+    with visit(browser, DESK) as seen:
+        yield seen
+    assert seen.complaints == []
+
+
+@pytest.fixture(scope="module")
+def scan(tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+    """What a scanner that did not make the code reads from a printed certificate: zbar, from poppler's pixels."""
+    folder = tmp_path_factory.mktemp("scans")
+    draw, read = tool("pdftoppm"), tool("zbarimg")
+
+    def scanned(certificate: Path) -> str:
+        picture = folder / certificate.stem
+        subprocess.run([draw, "-r", "200", "-png", "-singlefile", certificate, picture], check=True)
+        found = subprocess.run(
+            [read, "--quiet", "--raw", f"{picture}.png"], check=True, capture_output=True, text=True
+        ).stdout.split()
+        assert len(found) == 1
+        return found[0]
+
+    return scanned
+
+
+# ---- the employer's way ---------------------------------------------------------------------------------------
+
+
+def test_issue_scan_valid_revoke_reload_revoked(
+    site: Installation, phone: Visit, scan: Callable[[Path], str], browser: Browser
+) -> None:
+    certificate = site.certificates[0]
+    address = scan(certificate)
+    assert address.startswith(f"{site.origin}/c/")
+
+    phone.open(address)
+    assert phone.word == "good 有效"
+    assert phone.page.locator(".agrees").inner_text().startswith("二维码中的签名已在本机验证")
+    assert phone.page.locator("#paper").get_attribute("data-outcome") == "same"
+    assert certificate.stem in phone.page.inner_text("main")
+    assert "样本" in phone.page.inner_text("main")
+
+    revoked = site.run("revoke", certificate.stem, "--issuer", "nb", "--as", "wang", "--approve-as", "li", *FRAUD)
+    assert revoked.code == 0, revoked
+    phone.page.reload()
+    assert phone.word == "bad 已撤销"
+    assert "示人社函〔2026〕9号" in phone.page.inner_text(".history")
+
+    with visit(browser, scripts=False) as plain:
+        assert plain.open(address).word == "bad 已撤销"
+
+
+def test_the_page_is_the_same_without_scripts(
+    site: Installation, browser: Browser, scan: Callable[[Path], str]
+) -> None:
+    address = scan(site.certificates[1])
+    told = []
+    for scripts in (True, False):
+        with visit(browser, scripts=scripts) as seen:
+            seen.open(address)
+            assert seen.word == "good 有效"
+            told.append(re.sub(r"\d\d:\d\d:\d\d", "", seen.page.inner_text("dl >> nth=0")))
+    assert told[0] == told[1]
+
+
+def test_no_request_tells_what_the_code_says(site: Installation, phone: Visit, scan: Callable[[Path], str]) -> None:
+    address = scan(site.certificates[1])
+    digits = address.partition("#")[2]
+    phone.open(address)
+    phone.page.reload()
+    phone.page.click("#switch")
+    phone.page.wait_for_url("**lang=en**")
+    assert phone.page.url.endswith(digits)  # the switch takes the fragment along, in the browser
+    assert phone.page.locator("#paper").get_attribute("data-outcome") == "same"
+
+    assert_nothing_sent(phone, digits, site.origin)
+
+
+def assert_nothing_sent(seen: Visit, digits: str, origin: str) -> None:
+    """No request but to this site, and nothing of the fragment in its address, headers or body.
+
+    The browser's own record of a page's address keeps the fragment, which is
+    never sent: it is cut off here, and looked for in all the rest.
+    """
+    requests = [one for one in seen.requests if one.url != "about:blank"]
+    assert len(requests) > 3
+    for one in requests:
+        assert one.url.startswith(f"{origin}/")
+        sent = f"{one.url.partition('#')[0]} {one.all_headers()} {one.post_data_buffer!r}"
+        assert not any(digits[start : start + 12] in sent for start in range(0, len(digits) - 12, 4))
+        assert not one.all_headers().get("referer")
+
+
+def test_what_the_server_receives_has_no_fragment(
+    browser: Browser, scan: Callable[[Path], str], site: Installation
+) -> None:
+    received: list[bytes] = []
+    digits = scan(site.certificates[1]).partition("#")[2]
+
+    async def ear(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            received.append(repr({key: scope[key] for key in ("path", "raw_path", "query_string", "headers")}).encode())
+        await app(scope, receive, send)
+
+    app, listening = gallery_app(), free_socket()
+    with served(ear, listening) as origin, visit(browser) as seen:
+        seen.open(f"{origin}/c/{gallery_code('good')}#{digits}")
+        expect(seen.page.locator("#paper")).to_have_attribute("data-outcome", "foreign")
+        seen.open(f"{origin}/verify#{digits}")
+        seen.page.fill("#code", gallery_code("revoked"))
+        seen.page.click("form >> nth=0 >> button")
+        expect(seen.page.locator("#answer .banner")).to_have_class("banner bad")
+    assert len(received) > 8
+    assert not [one for one in received if digits[:20].encode() in one]
+
+
+# ---- a file, a code, a serial ---------------------------------------------------------------------------------
+
+
+def test_an_original_file_is_valid_and_an_altered_one_tampered(site: Installation, desk: Visit, tmp_path: Path) -> None:
+    original = site.certificates[2]
+    altered = bytearray(original.read_bytes())
+    altered[len(altered) // 2] ^= 1
+    (tmp_path / "altered.pdf").write_bytes(altered)
+
+    desk.open(f"{site.origin}/verify/file")
+    desk.page.set_input_files("#file", original)
+    desk.page.click("form button")
+    expect(desk.page.locator("#answer .banner")).to_have_class("banner good")
+    assert "逐字节相同" in desk.page.inner_text("#answer")
+    assert desk.page.url == f"{site.origin}/verify/file"  # swapped in place
+
+    drop_file(desk, tmp_path / "altered.pdf")
+    expect(desk.page.locator("#answer .banner")).to_have_class("banner bad")
+    assert desk.word == "bad 被改动或伪造"
+
+
+def drop_file(seen: Visit, file: Path) -> None:
+    """Drop a file on the form, as from a folder's window."""
+    content = b64encode(file.read_bytes()).decode("ascii")
+    carried = seen.page.evaluate_handle(
+        """([content, name]) => {
+            const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+            const carried = new DataTransfer();
+            carried.items.add(new File([bytes], name, {type: "application/pdf"}));
+            return carried;
+        }""",
+        [content, file.name],
+    )
+    seen.page.dispatch_event("[data-drop]", "drop", {"dataTransfer": carried})
+
+
+def test_files_codes_and_serials_work_without_scripts(
+    site: Installation, browser: Browser, scan: Callable[[Path], str]
+) -> None:
+    certificate = site.certificates[3]
+    code = scan(certificate).partition("#")[0].rpartition("/")[2]
+    with visit(browser, DESK, scripts=False) as seen:
+        seen.open(f"{site.origin}/verify/file")
+        seen.page.set_input_files("#file", certificate)
+        seen.page.click("form button")
+        assert seen.word == "good 有效"
+        name = seen.page.inner_text(".name dd")
+
+        seen.open(f"{site.origin}/verify")
+        seen.page.fill("#code", "-".join(code[at : at + 4] for at in range(0, 16, 4)).lower())
+        seen.page.click("form >> nth=0 >> button")
+        assert (seen.word, seen.page.url) == ("good 有效", f"{site.origin}/c/{code}")
+
+        seen.open(f"{site.origin}/verify")
+        seen.page.fill("#serial", certificate.stem)
+        seen.page.fill("#name", name)
+        seen.page.press("#name", "Enter")
+        assert seen.word == "good 有效"
+        assert seen.page.inner_text(".name dd").endswith("**")
+        assert name not in seen.page.inner_text("main")
+        assert certificate.stem not in seen.page.url
+
+
+def test_a_mistyped_code_is_said_in_place_and_the_page_goes_on(site: Installation, phone: Visit) -> None:
+    phone.open(f"{site.origin}/verify?lang=en")
+    phone.page.fill("#code", "7F3K 9Q2M")
+    phone.page.keyboard.press("Enter")
+    expect(phone.page.locator("#answer [role=alert]")).to_contain_text("This is not a verification code")
+    phone.page.fill("#serial", "1")
+    phone.page.fill("#name", "王")
+    phone.page.keyboard.press("Enter")
+    expect(phone.page.locator("#answer .banner")).to_have_class("banner caution")
+    # What a browser says of any status above 399; the page itself has nothing to complain of.
+    phone.complaints = [said for said in phone.complaints if "422" not in said]
+
+
+# ---- the holder -----------------------------------------------------------------------------------------------
+
+
+def test_a_claim_code_fetches_the_exact_file_and_a_wrong_one_nothing(
+    site: Installation, phone: Visit, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "sheet.csv"
+    handed = site.run("hand-over", "1", "--as", "wang", "--out", str(sheet))
+    assert handed.code == 0, handed
+    certificate = site.certificates[7]
+    lines = [line for line in csv.reader(sheet.read_text("utf-8-sig").splitlines()) if certificate.stem in line]
+    others = [
+        line for line in csv.reader(sheet.read_text("utf-8-sig").splitlines()) if site.certificates[6].stem in line
+    ]
+    claim_code, foreign = (
+        next(cell for cell in line if re.fullmatch(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){2}", cell)) for line in (*lines, *others)
+    )
+
+    phone.open(f"{site.origin}/claim")
+    phone.page.fill("#serial", certificate.stem)
+    phone.page.fill("#claim-code", foreign)
+    phone.page.keyboard.press("Enter")
+    assert "不符" in phone.page.inner_text("[role=alert]")
+    assert phone.page.input_value("#serial") == certificate.stem
+    assert phone.page.input_value("#claim-code") == ""
+
+    phone.page.fill("#claim-code", claim_code.lower())
+    phone.page.keyboard.press("Enter")
+    with phone.page.expect_download() as download:
+        phone.page.click("a.button")
+    assert Path(download.value.path()).read_bytes() == certificate.read_bytes()
+    assert download.value.suggested_filename == f"{certificate.stem}.pdf"
+    assert claim_code not in "".join(one.url for one in phone.requests)
+    phone.complaints = [said for said in phone.complaints if "422" not in said]
+
+
+def test_the_photo_takes_the_end_of_the_id_number(
+    site: Installation, phone: Visit, scan: Callable[[Path], str]
+) -> None:
+    address = scan(site.certificates[7])
+    phone.open(address)
+    assert phone.page.locator("img").count() == 0
+    names = [person_row(number)[0] for number in range(len(site.certificates))]
+    number = names.index(phone.page.inner_text(".name dd"))
+    phone.page.fill("#last-six", "000000")
+    phone.page.keyboard.press("Enter")
+    phone.page.wait_for_selector("#photo-error")
+    assert phone.page.locator("img").count() == 0
+    phone.page.fill("#last-six", id_number(number)[-6:])
+    phone.page.keyboard.press("Enter")
+    portrait = phone.page.locator("img.photo")
+    expect(portrait).to_be_visible()
+    assert portrait.evaluate("(one) => one.complete && one.naturalWidth > 100")
+    assert phone.word == "good 有效"
+    phone.complaints = [said for said in phone.complaints if "422" not in said]
+
+
+# ---- the code on the paper ------------------------------------------------------------------------------------
+
+
+def test_the_genuine_code_of_another_certificate_is_tampered(
+    site: Installation, phone: Visit, scan: Callable[[Path], str]
+) -> None:
+    one, other = scan(site.certificates[4]), scan(site.certificates[5])
+    phone.open(f"{one.partition('#')[0]}#{other.partition('#')[2]}")
+
+    expect(phone.page.locator("#paper")).to_have_attribute("data-outcome", "differs")
+    assert phone.word == "bad 被改动或伪造"
+    assert {"姓名", "证书编号"} <= set(phone.page.locator("#paper li").all_inner_texts())
+
+
+def test_a_code_with_one_digit_changed_is_never_confirmed(
+    site: Installation, phone: Visit, scan: Callable[[Path], str]
+) -> None:
+    address, _, digits = scan(site.certificates[4]).partition("#")
+    for at in range(3, len(digits), 97):
+        changed = str((int(digits[at]) + 1) % 10)
+        phone.open(f"{address}#{digits[:at]}{changed}{digits[at + 1 :]}")
+        phone.page.wait_for_selector("#paper[data-outcome]", state="attached")
+        outcome = phone.page.get_attribute("#paper", "data-outcome")
+        assert outcome in {"forged", "foreign", "unread"}, at
+        assert phone.page.locator(".agrees").count() == 0
+        assert (phone.word == "good 有效") is (outcome == "unread")
+
+
+@pytest.mark.parametrize("fragment", ["main", "", "answer"])
+def test_an_ordinary_fragment_is_left_alone(
+    site: Installation, phone: Visit, scan: Callable[[Path], str], fragment: str
+) -> None:
+    phone.open(f"{scan(site.certificates[4]).partition('#')[0]}#{fragment}")
+
+    assert phone.word == "good 有效"
+    assert phone.page.locator("#paper").get_attribute("data-outcome") is None
+
+
+@pytest.mark.parametrize("fragment", ["1", "12", "0123", "2999", "1" + "9" * 5000, "1256"])
+def test_a_code_that_cannot_be_read_is_said_to_be_unread(
+    site: Installation, phone: Visit, scan: Callable[[Path], str], fragment: str
+) -> None:
+    phone.open(f"{scan(site.certificates[4]).partition('#')[0]}#{fragment}")
+
+    expect(phone.page.locator("#paper")).to_have_attribute("data-outcome", "unread")
+    assert phone.word == "good 有效"
+    assert "未能比对" in phone.page.inner_text("#paper")
+
+
+def test_paper_that_does_not_fit_a_revoked_certificate_leaves_it_revoked(gallery: str, phone: Visit) -> None:
+    phone.open(f"{gallery}/c/{gallery_code('revoked')}#{SIGNED_BY_NOBODY}")
+
+    expect(phone.page.locator("#paper")).to_have_attribute("data-outcome", "warned")
+    assert phone.word == "bad 已撤销"
+
+
+# ---- every page, for everybody --------------------------------------------------------------------------------
+
+
+PAGES = [
+    *(f"/c/{gallery_code(reason)}" for reason in [*one_of_each_word().values(), "copy"]),
+    *("/", "/verify", "/verify/file", "/claim", "/no-such-page", f"/c/{gallery_code('good')}#{SIGNED_BY_NOBODY}"),
+]
+
+
+def open_in(seen: Visit, origin: str, page: str, lang: str) -> None:
+    """Open a page of the gallery in a language, and wait for what its script has to say."""
+    path, _, fragment = page.partition("#")
+    seen.open(f"{origin}{path}?lang={lang}" + (f"#{fragment}" if fragment else ""))
+    if fragment:
+        seen.page.wait_for_selector("#paper[data-outcome]", state="attached")
+    seen.page.eval_on_selector_all("details", "all => all.forEach((one) => one.open = true)")
+
+
+@pytest.mark.parametrize(("lang", "size"), [("zh", PHONE), ("en", DESK)])
+def test_no_page_breaks_a_rule_of_accessibility(
+    gallery: str, browser: Browser, lang: str, size: tuple[int, int]
+) -> None:
+    with visit(browser, size) as seen:
+        for page in PAGES:
+            open_in(seen, gallery, page, lang)
+            assert accessibility_violations(seen.page) == [], page
+        # A browser remarks on every status above 399; nothing else is remarked on.
+        assert not [said for said in seen.complaints if "503" not in said and "404" not in said]
+
+
+def test_no_page_is_wider_than_its_window(gallery: str, browser: Browser) -> None:
+    with visit(browser) as seen:
+        for page in PAGES:
+            for lang in ("zh", "en"):
+                open_in(seen, gallery, page, lang)
+                for width in (320, 390, 768, 1280):
+                    seen.page.set_viewport_size({"width": width, "height": 800})
+                    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, (page, lang)
+
+
+def test_every_verdict_is_seen_without_colour(gallery: str, phone: Visit) -> None:
+    seen = set()
+    for word, reason in one_of_each_word().items():
+        phone.open(f"{gallery}/c/{gallery_code(reason)}")
+        drawing = phone.page.locator(".banner svg").inner_html()
+        seen.add((phone.page.inner_text(".banner h1"), drawing))
+        assert phone.page.locator(".banner svg").is_visible(), word
+    assert len({words for words, _ in seen}) == len({drawing for _, drawing in seen}) == len(Word)
+    phone.complaints = [said for said in phone.complaints if "503" not in said]
+
+
+def test_a_keyboard_reaches_everything_and_its_place_is_seen(gallery: str, desk: Visit) -> None:
+    desk.open(f"{gallery}/c/{gallery_code('good')}")
+    reached = []
+    for _ in range(8):
+        desk.page.keyboard.press("Tab")
+        reached.append(desk.page.evaluate("document.activeElement.textContent.trim() || document.activeElement.id"))
+        outline = desk.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", reached[-1]
+    assert reached[:6] == ["跳到正文", "印印证 · 证书核验", "English", "last-six", "看照片", "逐项核验结果"]
+
+    desk.open(f"{gallery}/c/{gallery_code('good')}")
+    desk.page.keyboard.press("Tab")
+    desk.page.keyboard.press("Enter")
+    assert desk.page.url.endswith("#main")
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_page_that_a_code_opens_is_small(
+    site: Installation, phone: Visit, scan: Callable[[Path], str], lang: str
+) -> None:
+    address = scan(site.certificates[6]).replace("#", f"?lang={lang}#")
+    sizes: dict[str, int] = {}
+    phone.page.on("response", lambda one: sizes.update({one.url: len(one.body())}))
+    phone.open(address)
+    expect(phone.page.locator("#paper")).to_have_attribute("data-outcome", "same")
+    phone.page.wait_for_load_state("networkidle")
+
+    names = {url.partition("?")[0].partition("#")[0].rpartition("/")[2] for url in sizes}
+    assert {"yinzheng.css", "paper.js", "cose.js"} < names
+    assert "htmx.min.js" not in names
+    assert sum(sizes.values()) < MAX_PAGE_BYTES, sizes
+
+
+def test_the_file_of_axe_is_the_published_one() -> None:
+    (line,) = (AXE.parent / "SHA256SUMS").read_text("ascii").splitlines()
+
+    assert line.split() == [sha256(AXE.read_bytes()).hexdigest(), AXE.name]
+    assert b"axe v4.14.1" in AXE.read_bytes()[:100]
