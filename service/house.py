@@ -186,7 +186,7 @@ class House:
         """
         issuer = self.issuer(issuer_id)
         name = template_name or issuer.settings.template
-        template = self.templates.kept(bytes.fromhex(version)) if version else self.templates.current(name)
+        template = self.templates.version(name, bytes.fromhex(version)) if version else self.templates.current(name)
         press = self.press(issuer, template)
         return IssuingLine(
             office=self.office(issuer, template, press),

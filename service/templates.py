@@ -170,6 +170,21 @@ class TemplateShelf:
         with self._database.transaction() as session:
             return register_version(session, new, now)
 
+    def version(self, name: str, digest: bytes) -> Template:
+        """Load a version by its digest: as it was kept, or today's folder where nothing was submitted with it yet.
+
+        Raises:
+            TemplateVersionLost: it is neither.
+        """
+        with self._database.reading() as session:
+            is_kept = find_version(session, digest) is not None
+        if is_kept:
+            return self.kept(digest)
+        template = self.current(name)
+        if template.digest != digest:
+            raise TemplateVersionLost(digest, "not registered")
+        return template
+
     def kept(self, digest: bytes) -> Template:
         """Load a version as it was when a batch was submitted with it, whatever the folder says today.
 
