@@ -8,7 +8,9 @@ from cryptography import x509
 
 from credential.errors import Error
 from credential.trust import Role, TrustListExpired, TrustListOlder
+from registry.inventory import newest_moment
 from service.doctor_records import RECORD_LOOKS
+from service.doctor_service import SERVICE_LOOKS
 from service.finding import Finding
 from service.house import House, open_house
 from service.settings import Settings
@@ -72,7 +74,8 @@ def _certificates(house: House) -> Iterator[Finding]:
             continue
         until = x509.load_der_x509_certificate(entry.chain[0]).not_valid_after_utc
         name = (f"签名证书 {entry.owner}", f"signing certificate of {entry.owner}")
-        found = (f"有效至 {until:%Y-%m-%d}", f"valid until {until:%Y-%m-%d}")
+        days = (until - house.now()).days
+        found = (f"有效至 {until:%Y-%m-%d}, 剩余 {days} 天", f"valid until {until:%Y-%m-%d}, {days} days left")
         cure = (
             "请向认证机构申请新证书并换用, 到期后不能出证",
             "get a new one from the CA; nothing can be issued after that day",
@@ -107,15 +110,19 @@ def _trust(house: House) -> Iterator[Finding]:
 
 def _clock(house: House) -> Iterator[Finding]:
     name = ("系统时间", "clock")
+    with house.database.reading() as session:
+        recorded = newest_moment(session)
     newest = max(
-        (datetime.fromtimestamp(one.stat().st_mtime, UTC) for one in house.folder.log.rglob("*") if one.is_file()),
-        default=house.now(),
+        [
+            recorded or house.now(),
+            *(datetime.fromtimestamp(one.stat().st_mtime, UTC) for one in house.folder.log.rglob("*") if one.is_file()),
+        ]
     )
     if newest - house.now() > CLOCK_TOLERANCE:
         yield Finding(
             "bad",
             name,
-            (f"早于日志文件的时间 {newest:%Y-%m-%d %H:%M}", f"earlier than the log's files, {newest:%Y-%m-%d %H:%M}"),
+            (f"早于已有记录的时间 {newest:%Y-%m-%d %H:%M}", f"earlier than what was recorded, {newest:%Y-%m-%d %H:%M}"),
             ("请校准系统时间(NTP)后再出证", "set the clock (NTP) before you issue"),
         )
     else:
@@ -129,4 +136,5 @@ _LOOKS: tuple[tuple[tuple[str, str], Callable[[House], Iterator[Finding]]], ...]
     (("信任列表", "trust list"), _trust),
     (("系统时间", "clock"), _clock),
     *RECORD_LOOKS,
+    *SERVICE_LOOKS,
 )

@@ -127,7 +127,8 @@ def add_new_issuer(house: "House", new: NewIssuer) -> Issuer:
 
 
 def renew_trust_list(house: "House") -> TrustList:
-    """Publish the trust list anew, a version higher and for another year; an expired one as well."""
+    """Publish the trust list anew, a version higher and for another year, and the CA's revocation lists with it."""
+    publish_crls(house.folder, house.installation, house.store, house.now())
     with house.database.reading() as session:
         issuers = tuple(list_issuers(session))
     version = newest_version(house.folder) + 1

@@ -1,6 +1,8 @@
 """``keys``, ``status``, ``log``, ``doctor``: what keeps the house in order."""
 
+import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -98,16 +100,32 @@ def doctor(
     context: typer.Context,
     *,
     quiet: Annotated[bool, typer.Option("--quiet", help=say("只列有问题的", "only what is not right"))] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help=say("输出 JSON", "as JSON, for monitors"))
+    ] = False,
 ) -> None:
     """Check the house; exit code 1 when something is wrong."""
-    findings = examine_house(settings_of(context))
-    shown = table(say("体检", "doctor"), "", say("项目", "what"), say("结果", "found"), say("处理办法", "cure"))
-    for one in findings:
-        if not quiet or one.level != "ok":
-            shown.add_row(_STYLE[one.level], plain(say(*one.name)), plain(say(*one.found)), _cure(one))
-    console.print(shown)
+    findings = [one for one in examine_house(settings_of(context)) if not quiet or one.level != "ok"]
+    if as_json:
+        sys.stdout.write(json.dumps([_told(one) for one in findings], ensure_ascii=False, indent=1) + "\n")
+    else:
+        _show(findings)
     if any(one.level == "bad" for one in findings):
         raise typer.Exit(1)
+
+
+def _told(one: Finding) -> dict[str, object]:
+    """One finding for a program: every text in both languages."""
+    texts = {"name": one.name, "found": one.found, "cure": one.cure}
+    both = {key: None if text is None else {"zh": text[0], "en": text[1]} for key, text in texts.items()}
+    return {"level": one.level, **both}
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    shown = table(say("体检", "doctor"), "", say("项目", "what"), say("结果", "found"), say("处理办法", "cure"))
+    for one in findings:
+        shown.add_row(_STYLE[one.level], plain(say(*one.name)), plain(say(*one.found)), _cure(one))
+    console.print(shown)
 
 
 def _cure(one: Finding) -> str:
