@@ -6,6 +6,7 @@ from pathlib import Path
 
 from credential.errors import RefusedError
 from credential.problem import Problem
+from credential.schema import RecordSchema
 from intake.report import json_lines
 from issuer import batch as batches
 from issuer.line import IssuingLine
@@ -92,6 +93,15 @@ def submit(house: House, report: CheckReport, *, issuer: str, template: str, mak
     submission = batches.submit(line.office, report.records, report.problems, maker=maker, now=house.now())
     _write_report(house, submission.batch.id, report.problems)
     return view(house, submission.batch.id, is_new=submission.is_new)
+
+
+def schema_of(house: House, batch_id: int) -> RecordSchema:
+    """What a row of a batch says, by the version of the template that it was submitted with.
+
+    Raises:
+        UnknownBatch: there is none with this number.
+    """
+    return _line(house, _batch(house, batch_id)).office.schema
 
 
 def rows(house: House, batch_id: int) -> list[StoredRow]:

@@ -38,6 +38,10 @@ PhotosOption = Annotated[
     typer.Option(help=say("照片压缩包(.zip), 文件名为身份证号", "zip of photos, each named by ID number")),
 ]
 TemplateOption = Annotated[str, typer.Option(help=say("证书模板", "template of the certificate"))]
+IssueTemplateOption = Annotated[
+    str,
+    typer.Option(help=say("证书模板, 默认为发证机构的模板", "template of the certificate; the issuer's by default")),
+]
 AnnotatedOption = Annotated[
     Path | None,
     typer.Option(
@@ -165,7 +169,7 @@ def issue(
     issuer: Annotated[str, typer.Option(help=say("发证机构代号", "ID of the issuer"))],
     maker: AsOption,
     photos: PhotosOption = None,
-    template: TemplateOption = DEFAULT_TEMPLATE,
+    template: IssueTemplateOption = "",
     approve_as: Annotated[
         str | None, typer.Option(help=say("审核人代号(须与提交人不同)", "ID of the second person who approves"))
     ] = None,
@@ -252,15 +256,14 @@ def batch_show(context: typer.Context, batch: BatchArgument) -> None:
     """List a batch row by row, with the digest that approval binds."""
     house = house_of(context)
     show_batch(batches.view(house, batch))
+    schema = batches.schema_of(house, batch)
+    fields = [schema.field(key) for key in schema.unique_by]
     shown = table(
         say("逐行内容", "rows"),
         say("行", "row"),
         say("姓名", "name"),
         say("证件号码", "ID number"),
-        say("系列", "series"),
-        say("资格名称", "title"),
-        say("级别", "level"),
-        say("取得时间", "qualified on"),
+        *(say(one.heading, one.english) for one in fields),
         say("照片", "photo"),
         say("证书编号", "serial"),
     )
@@ -269,7 +272,7 @@ def batch_show(context: typer.Context, batch: BatchArgument) -> None:
         cells = (
             row.record.holder.name,
             row.record.holder.id_number,
-            *(said.get(key, "") for key in ("series", "title", "level", "qualified_on")),
+            *(said.get(one.key, "") for one in fields),
             say("有", "yes") if row.photo_digest else "-",
             row.serial or "-",
         )

@@ -219,7 +219,7 @@ def show_verdict(label: str, verdict: Verdict) -> None:
     if about is not None:
         rows |= {
             say("姓名", "name"): about.name,
-            say("资格", "title"): " ".join(about.fields.get(key, "") for key in ("series", "title", "level")).strip(),
+            **{say(*about.headings.get(key, (key, key))): value for key, value in about.fields.items()},
             say("证书编号", "serial"): about.serial,
             say("发证机构", "issuer"): about.issuer_name or about.issuer,
             say("发证日期", "issued on"): about.issued_on,
