@@ -201,6 +201,7 @@ class RegistrySource:
         proofs are as many whether the serial exists or not, and whatever became
         of it; more versions than ``CANDIDATES`` take longer.
         """
+        serial = serial.encode(errors="replace").decode()  # a lone surrogate is in no serial, and in no database
         start = int.from_bytes(self._vault.blind("candidates", serial)[: _FRACTION_BITS // 8])
         with self._database.reading() as session:
             found = _found(session, _BY_SERIAL, serial)

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from queue import Empty, LifoQueue
 from typing import Self
 
 from credential.dsse import open_envelope
 from credential.errors import Error, InputError, UnavailableError
-from credential.ports import CredentialSource, RegisteredCredential
 from credential.trust import PAYLOAD_TYPE, TrustList, open_trust_list
 from credential.trust_list import read_trust_list
 from registry.log.reader import LogReader
@@ -28,8 +26,6 @@ from verifier.steps import Supplied
 from verifier.verdict import Verdict
 from verifier.verify import Verifier
 
-#: Look-ups at once. Each holds two connections to the database, and more would not be answered sooner.
-SOURCES = 4
 #: Hostile documents read at once; each may take half a gigabyte and twenty seconds.
 READERS = 2
 #: How long one more waits for its turn before it is told to come back.
@@ -91,7 +87,8 @@ class VerifyingDesk:
         self._house = house
         self._sandbox = Sandbox()
         self._reader = _ReadersInTurn(self._sandbox)
-        self._source = _SourcesInTurn(house)
+        lists = PublishedLists(house.folder.status)
+        self._source = RegistrySource(house.database, house.vault, LogReader(house.database, house.folder.log), lists)
         self._lock = threading.Lock()
         self._read_at: tuple[int, ...] | None = None
         self._verifier: Verifier | None = None
@@ -142,58 +139,6 @@ class VerifyingDesk:
                 self._verifier = Verifier(self._source, trust, self._reader, supplied)
                 self._read_at = read_at
             return self._verifier
-
-
-class _SourcesInTurn:
-    """A few registries, each asked by one thread at a time: a log reader is for one thread."""
-
-    def __init__(self, house: House) -> None:
-        self._free: LifoQueue[RegistrySource] = LifoQueue()  # the last one used has the most in its cache
-        lists = PublishedLists(house.folder.status)
-        for _ in range(SOURCES):
-            log = LogReader(house.database, house.folder.log)
-            self._free.put(RegistrySource(house.database, house.vault, log, lists))
-
-    def by_digest(self, digest: bytes) -> RegisteredCredential | None:
-        """Find by SHA-256 of an exact stored PDF."""
-        with self._one() as source:
-            return source.by_digest(digest)
-
-    def by_code(self, code: str) -> RegisteredCredential | None:
-        """Find by verification code, 16 characters in canonical form."""
-        with self._one() as source:
-            return source.by_code(code)
-
-    def by_serial(self, serial: str) -> Sequence[RegisteredCredential]:
-        """Find all versions under a serial, newest first."""
-        with self._one() as source:
-            return source.by_serial(serial)
-
-    def candidates(self, serial: str) -> Sequence[RegisteredCredential]:
-        """All under a serial, and others beside them."""
-        with self._one() as source:
-            return source.candidates(serial)
-
-    def checkpoint(self) -> str:
-        """The newest published checkpoint of the log."""
-        with self._one() as source:
-            return source.checkpoint()
-
-    def status_token(self, list_number: int) -> bytes:
-        """The newest published status list."""
-        with self._one() as source:
-            return source.status_token(list_number)
-
-    @contextmanager
-    def _one(self) -> Iterator[CredentialSource]:
-        try:
-            source = self._free.get(timeout=TURN_SECONDS)
-        except Empty as error:
-            raise NoTurn from error
-        try:
-            yield source
-        finally:
-            self._free.put(source)
 
 
 class _ReadersInTurn:
