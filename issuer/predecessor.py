@@ -79,7 +79,7 @@ class SuccessionUnderWay(RefusedError):
 class PredecessorChanged(RefusedError):
     """Something happened to the predecessor after the correction was submitted."""
 
-    code = PREDECESSOR_CHANGED
+    code = "predecessor-changed"
 
     def __init__(self, serial: str, state: State) -> None:
         zh, en = STATE_NAMES[state]
