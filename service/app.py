@@ -98,7 +98,7 @@ class Application:
     def _add_issuing(self, app: FastAPI, runner: Runner) -> None:
         claims = claim_desk(self.house)
         portraits = partial(photo_of, self.house)
-        app.include_router(holder_pages.claim_routes(claims.claim, self.pages.render, self.limiter))
+        app.include_router(holder_pages.claim_routes(partial(holder_api.take, claims), self.pages.render, self.limiter))
         app.include_router(holder_api.claim_routes(claims, self.limiter))
         app.include_router(photo_routes(self.desk, portraits, self.pages.render, self.limiter, self.notices))
         app.include_router(issuing_router(self.house, runner, self.limiter))
