@@ -20,9 +20,6 @@ from registry.vault import Vault
 BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 """Dates are printed and years counted in Beijing time, which has had no summer time since 1991."""
 
-_UNKNOWN_SERIES = "00"
-_UNKNOWN_LEVEL = "0"
-
 
 @dataclass(frozen=True, slots=True)
 class Office:
@@ -73,14 +70,14 @@ class Office:
         Raises:
             SerialsExhausted: the issuer's pattern holds no more numbers for the year.
         """
-        titles = self.schema.titles
+        titles, numbering = self.schema.titles, self.schema.numbering
         series = None if titles is None else titles.find_series(record.fields.get("series", ""))
         level = "" if titles is None else titles.levels.get(record.fields.get("level", ""), "")
-        return _pattern(self.issuer.settings.serial_pattern).format(
+        return (numbering.pattern or _pattern(self.issuer.settings.serial_pattern)).format(
             division=self.issuer.division,
             year=year,
-            series=_UNKNOWN_SERIES if series is None else series.code,
-            level=level or _UNKNOWN_LEVEL,
+            series=numbering.series if series is None else series.code,
+            level=level or numbering.level,
             sequence=sequence,
         )
 

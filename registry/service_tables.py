@@ -177,6 +177,7 @@ class TemplateVersionRow(SQLModel, table=True):
     number: int  # from 1
     kind: str  # of credential
     blob: str  # name of the archive of its folder
+    rules: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # archive of the files that verifiers need
     created_at: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 

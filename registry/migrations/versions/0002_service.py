@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("blob", sa.String(), nullable=False),
+        sa.Column("rules", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_template_version")),
         sa.UniqueConstraint("name", "number", name=op.f("uq_template_version_name_number")),
