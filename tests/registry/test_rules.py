@@ -74,7 +74,9 @@ def add_rows_of_the_service(house: House) -> None:
                 revoked_at=now,
             )
         )
-        session.add(TemplateVersionRow(digest=b"2" * 32, name="n", number=1, kind="k", blob="b", created_at=now))
+        session.add(
+            TemplateVersionRow(digest=b"2" * 32, name="n", number=1, kind="k", blob="b", rules=b"", created_at=now)
+        )
         session.flush()
         session.add(TemplatePrefixRow(prefix_digest=b"3" * 32, template_digest=b"2" * 32))
         for key, status in (("answered", 200), ("running", None)):
