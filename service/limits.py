@@ -34,6 +34,7 @@ class Kind(StrEnum):
     SERIAL = "serial"
     UPLOAD = "upload"
     CLAIM = "claim"
+    DOWNLOAD = "download"
     PHOTO = "photo"
 
 
@@ -114,8 +115,10 @@ class Limiter:
 def kind_of(request: Request) -> Kind:
     """Say by path and type which kind a request is."""
     path = request.url.path.rstrip("/")
-    if path in {"/claim", "/api/v1/claims"} or path.startswith("/api/v1/downloads/"):
+    if path in {"/claim", "/api/v1/claims"}:
         return Kind.CLAIM
+    if path.startswith("/api/v1/downloads/"):
+        return Kind.DOWNLOAD
     if path.startswith("/c/") and path.endswith("/photo"):
         return Kind.PHOTO
     if path == "/verify/serial":

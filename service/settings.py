@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     limit_serial: str = Field(default="20/minute", description="Verifying by serial and name, likewise.")
     limit_upload: str = Field(default="20/minute", description="Verifying files, likewise.")
     limit_claim: str = Field(default="60/hour", description="Claim codes tried, likewise.")
+    limit_download: str = Field(
+        default="600/hour", description="Requests for a claimed file and parts of it, likewise."
+    )
     limit_photo: str = Field(default="60/hour", description="Ends of ID numbers tried, likewise.")
     max_upload_mb: int = Field(
         default=256, ge=1, le=4096, description="Largest sheet or photo archive that the issuing API takes, megabytes."

@@ -120,7 +120,7 @@ def test_through_a_trusted_proxy_each_client_has_its_own_limit_whatever_it_sends
         (request("/api/v1/verify", method="POST", content_type="Multipart/Form-Data; boundary=a"), Kind.UPLOAD),
         (request("/claim", method="POST"), Kind.CLAIM),
         (request("/api/v1/claims", method="POST"), Kind.CLAIM),
-        (request("/api/v1/downloads/abc"), Kind.CLAIM),
+        (request("/api/v1/downloads/abc"), Kind.DOWNLOAD),
     ],
 )
 def test_path_and_type_tell_the_kind(sent: Request, kind: Kind) -> None:
