@@ -121,7 +121,13 @@ def add_rows_of_the_service(house: House) -> None:
         row_number = session.execute(text("SELECT row_number FROM batch_row WHERE batch_id = 2")).scalar_one()
         session.add(
             SuccessionRow(
-                batch_id=2, row_number=row_number, predecessor_id=2, kind="correction", reason="x", decision="y"
+                batch_id=2,
+                row_number=row_number,
+                predecessor_id=2,
+                kind="correction",
+                reason="x",
+                seen_change=0,
+                sealed=b"y",
             )
         )
     with house.database.transaction() as session:
