@@ -31,8 +31,10 @@ from credential.qr import (
     parse_qr_text,
     qr_prefix,
     qr_text,
+    says,
 )
 from credential.qr_capacity import UnknownSymbol, data_codewords, decimal_digits, numeric_digits
+from credential.schema import QrFields
 
 ORIGIN = "https://zs.example.gov.cn"  # the host has 17 characters
 CODE = "7F3K9Q2MWX4T8ZBN"
@@ -304,3 +306,22 @@ def test_full_claims_do_not_pass_as_qr_claims(claims: Claims) -> None:
 def test_what_could_not_be_read_back_is_not_written(change: dict[str, Any], qr_claims: QrClaims) -> None:
     with pytest.raises(BadClaims):
         encode_qr_claims(replace(qr_claims, **change))
+
+
+def test_the_longer_of_name_and_title_is_cut_and_both_say_so(claims: Claims) -> None:
+    long = replace(claims, fields={**claims.fields, "title": "安" * 150}, holder=replace(claims.holder, name="丁" * 40))
+    fitted = fit_qr_claims(long, 7, 313, 64)
+
+    assert fitted.name_is_cut
+    assert fitted.title.endswith("…")
+    assert abs(len(fitted.name) - len(fitted.title)) <= 1
+    assert says(fitted.title, "安" * 150)
+    assert not says(fitted.title, "丁" * 150)
+    assert not says("安", "安" * 150)  # a beginning without its mark is another title
+
+
+def test_a_kind_says_which_of_its_fields_the_code_holds(claims: Claims) -> None:
+    claims = replace(claims, fields={"course": "安全培训", "ended_on": "2026-03-04"})
+    fitted = fit_qr_claims(claims, 7, 313, 64, in_qr=QrFields("course", "", "ended_on"))
+
+    assert (fitted.title, fitted.level, str(fitted.qualified_on)) == ("安全培训", "", "2026-03-04")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from credential.errors import ConfigError
 from credential.schema import BadSchema, FieldKind, PhotoNeed, RecordSchema, parse_schema
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "templates" / "certificate" / "professional-title"
@@ -97,3 +98,28 @@ def test_a_missing_table_is_refused(key: str) -> None:
 def test_a_table_of_titles_that_is_not_complete_is_refused(titles: dict[str, Any]) -> None:
     with pytest.raises(BadSchema):
         parse_schema(LEAST, titles)
+
+
+def test_a_kind_may_number_in_its_own_way_and_say_what_its_code_holds() -> None:
+    folder = TEMPLATE.parent / "training"
+    schema = parse_schema(tomllib.loads((folder / "record.toml").read_text("utf-8")), None)
+
+    assert str(schema.numbering.pattern) == "year4 division6 series2 seq7 check1"
+    assert (schema.numbering.series, schema.numbering.level) == ("90", "0")
+    assert (schema.in_qr.title, schema.in_qr.level, schema.in_qr.date) == ("course", "", "ended_on")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"in_qr": {"title": "no-such-field"}},
+        {"in_qr": {"date": "course"}},  # not a date
+        {"in_qr": {"titel": "course"}},
+        {"numbering": {"pattern": "seq"}},
+        {"numbering": {"patern": "year4 seq6"}},
+    ],
+)
+def test_nonsense_about_numbers_and_codes_is_refused(extra: dict[str, Any]) -> None:
+    record = tomllib.loads((TEMPLATE.parent / "training" / "record.toml").read_text("utf-8"))
+    with pytest.raises(ConfigError):
+        parse_schema({**record, **extra}, None)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credential.model import DocumentType
+from credential.schema import PARAGRAPH_MARK, Field, FieldKind
 from intake.findings import Reading
 from intake.persons import IdReadings, read_document_type, read_name, read_other_number
 from intake.values import (
@@ -14,6 +15,7 @@ from intake.values import (
     read_remark,
     read_text,
     read_word,
+    reader_of,
 )
 from intake.workbook import Cell
 from tests.intake.samples import TODAY, id_number
@@ -126,3 +128,26 @@ def test_any_cell_is_a_number_or_refused_or_empty(cell: Cell) -> None:
 )
 def test_kinds_of_documents_are_known_by_name_and_code(cell: Cell, kind: str) -> None:
     assert read_document_type(cell) == Reading(kind)
+
+
+def test_each_line_of_a_long_text_is_a_paragraph_and_empty_ones_go() -> None:
+    field = Field("content", FieldKind.LONG_TEXT, "课程内容", "content", max_length=40)
+    read = reader_of(field, today=TODAY, dates_from_1904=False)
+
+    assert read("第一单元 \r\n\n 第二单元").value == f"第一单元{PARAGRAPH_MARK}第二单元"
+    assert read("只有一段").value == "只有一段"
+    assert [one.code for one in read("一\n二?").findings] == ["lost-character"]
+    assert [one.code for one in read("字" * 30 + "\n" + "字" * 30).findings] == ["too-long"]
+
+
+@pytest.mark.parametrize(("cell", "value"), [(40, "40"), (40.0, "40"), (32.5, "32.5"), ("16", "16"), ("", "")])
+def test_a_number_of_hours_is_read_without_a_word(cell: Cell, value: str) -> None:
+    field = Field("hours", FieldKind.NUMBER, "学时", "hours")
+    assert reader_of(field, today=TODAY, dates_from_1904=False)(cell) == Reading(value)
+
+
+@pytest.mark.parametrize("cell", ["四十", "40学时", "-1", "1.", ".5", -3, True])
+def test_what_is_no_number_of_hours_is_refused(cell: Cell) -> None:
+    field = Field("hours", FieldKind.NUMBER, "学时", "hours")
+    reading = reader_of(field, today=TODAY, dates_from_1904=False)(cell)
+    assert any(one.outcome == "error" for one in reading.findings)

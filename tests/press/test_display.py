@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credential.model import PartialDate
-from press.display import chinese_date, display_values, group, numeral_date
+from press.display import chinese_date, display_values, english_date, group, numeral_date
 from press.samples import load_samples
-from tests.press.certificates import template
+from tests.press.certificates import copied_template, template
 
 _READ = {numeral: value for value, numeral in enumerate("〇一二三四五六七八九")}
 
@@ -71,3 +71,21 @@ def test_fields_without_a_value_are_left_out() -> None:
     _, samples = load_samples(template())
     claims = replace(samples["ordinary"].claims, fields={})
     assert {"committee", "statement", "expires_on", "qualified_on"} & set(display_values(template(), claims)) == set()
+
+
+@pytest.mark.parametrize(
+    ("iso", "written"), [("2026-07-08", "8 July 2026"), ("2009-12", "December 2009"), ("1994", "1994")]
+)
+def test_english_dates_keep_their_precision(iso: str, written: str) -> None:
+    assert english_date(PartialDate(iso)) == written
+
+
+def test_a_date_is_shown_in_the_style_that_its_place_asks_for() -> None:
+    edited = copied_template(template_toml=('field = "qualified_on"', 'field = "qualified_on@iso"'))
+    claims = load_samples(template())[1]["ordinary"].claims
+
+    values = display_values(edited, claims)
+
+    assert values["qualified_on@iso"] == claims.fields["qualified_on"]
+    assert values["qualified_on"] == "2026年06月30日"
+    assert "qualified_on@iso" not in display_values(template(), claims)

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credential.schema import PARAGRAPH_MARK
 from press.fonts import FontLibrary, MissingGlyph
 from press.layout import Frame, Overflow, Setting, fit
 from press.syntax import POINTS_PER_MM
@@ -114,3 +115,23 @@ def test_a_short_label_is_spread(library: FontLibrary) -> None:
 def test_a_missing_glyph_is_no_overflow(library: FontLibrary) -> None:
     with pytest.raises(MissingGlyph):
         fit("\ue000", frame(library), "name")
+
+
+PARAGRAPHS = st.text("法规演练安全培训，。 abc", min_size=1, max_size=40).map(str.strip).filter(bool)
+
+
+@given(paragraphs=st.lists(PARAGRAPHS, min_size=2, max_size=5))
+def test_paragraphs_fill_lines_of_their_own_from_the_top(library: FontLibrary, paragraphs: list[str]) -> None:
+    box = Box(20, 100, 60, 60)
+    where = TextBox(box, box, "value", 10, 10, 4, 60, 1.3, "#000000", "left", is_filled=True, is_on_top=True)
+    used = Frame(where, box, library.chain("kai", "song"), PAGE)
+    setting = fit(PARAGRAPH_MARK.join(paragraphs), used, "content")
+
+    lines = iter(line.text for line in setting.lines)
+    for paragraph in paragraphs:
+        taken = ""
+        while "".join(taken.split()) != "".join(paragraph.split()):
+            taken += next(lines)  # the lines of one paragraph hold all of it, and nothing of the next
+    assert next(lines, None) is None
+    assert extents(setting, used)[0][3] == pytest.approx((PAGE - 100) * POINTS_PER_MM)
+    assert all(bottom >= (PAGE - 160) * POINTS_PER_MM for _, _, bottom, _ in extents(setting, used))

@@ -59,7 +59,7 @@ def test_boxes_follow_the_size_of_the_page(tmp_path: Path) -> None:
     imported = import_template(file, name="large", like="training", folder=tmp_path / "templates")
 
     template = load_template(imported.folder)
-    assert round(template.width), round(template.height) == (297, 420)
+    assert (round(template.width), round(template.height)) == (297, 420)
     assert template.qr.box.width == pytest.approx(template.qr.box.height)
     assert template.qr.module_mm >= 0.41
     assert template.seal.box.width == pytest.approx(38 * 297 / 210, abs=0.1)
