@@ -86,9 +86,9 @@ def claim_routes(claims: Claims, guard: Guard) -> APIRouter:
         """Exchange a claim code, once. Five wrong codes end it; nothing printed on a certificate helps."""
         return JSONResponse(claim_answer(take(claims, asked.serial, asked.claim_code)), headers=PRIVATE_HEADERS)
 
-    @router.api_route(
+    @router.head(DOWNLOADS + "/{grant}", include_in_schema=False)
+    @router.get(
         DOWNLOADS + "/{grant}",
-        methods=["GET", "HEAD"],
         summary="下载签发的原文件 · download the exact signed file",
         response_class=Response,
         responses={
