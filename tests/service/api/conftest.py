@@ -43,10 +43,11 @@ class StillRunner:
 class Api:
     """A client with a token for every person."""
 
-    def __init__(self, house: House, runner: StillRunner, client: Client) -> None:
+    def __init__(self, house: House, runner: StillRunner, app: FastAPI) -> None:
         self.house = house
         self.runner = runner
-        self.client = client
+        self.app = app
+        self.client = Client(app)
         self._tokens: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def headers(self, person: str, *scopes: str) -> dict[str, str]:
@@ -107,14 +108,25 @@ def let_in(_request: Request) -> None:
 
 
 @pytest.fixture
-def api(house: House) -> Api:
+def runner() -> StillRunner:
+    """Does nothing by itself."""
+    return StillRunner()
+
+
+@pytest.fixture
+def app(house: House, runner: StillRunner) -> FastAPI:
+    """The issuing side alone."""
+    made_app = FastAPI()
+    made_app.include_router(issuing_router(house, runner, let_in))
+    problems.install(made_app)
+    logs.install(made_app)
+    return made_app
+
+
+@pytest.fixture
+def api(house: House, runner: StillRunner, app: FastAPI) -> Api:
     """The issuing API."""
-    runner = StillRunner()
-    app = FastAPI()
-    app.include_router(issuing_router(house, runner, let_in))
-    problems.install(app)
-    logs.install(app)
-    return Api(house, runner, Client(app))
+    return Api(house, runner, app)
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ NEEDS: dict[tuple[str, str], set[str]] = {
 def _routes(api: Api) -> list[tuple[str, str]]:
     router = issuing_router(api.house, StillRunner(), let_in)
     found = [one for one in router.routes if isinstance(one, APIRoute)]
-    return [(method, one.path.removeprefix("/api/v1")) for one in found for method in one.methods]
+    return [(method, one.path.removeprefix("/api/v1")) for one in found for method in one.methods or ()]
 
 
 def _send(api: Api, method: str, path: str, person: str, *scopes: str, **values: Any) -> Any:
