@@ -49,4 +49,4 @@ def test_a_missing_bundle_names_the_folder(empty: Path) -> None:
 def test_the_sample_is_a_sheet_and_its_photos() -> None:
     files = {file.name for file in templates.sample_folder().iterdir()}
 
-    assert files == {"README.md", "exchange-200.xlsx", "exchange-200-photos.zip"}
+    assert files == {"README.md", "exchange-200.xlsx", "exchange-200-photos.zip", "training-12.xlsx"}
