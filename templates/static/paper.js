@@ -44,6 +44,8 @@ function alarm(name, wrong = []) {
   const banner = document.getElementById("verdict");
   const fresh = copy(name);
   banner.replaceWith(fresh);
+  document.title = document.querySelector(".banner h1").innerText;
+  for (const advice of document.querySelectorAll("[data-if-good]")) advice.hidden = true;
   place.setAttribute("role", "alert");
   place.replaceChildren(labels(wrong));
   place.hidden = !wrong.length;
@@ -53,7 +55,7 @@ function alarm(name, wrong = []) {
 function alone(claims) {
   tell("alone");
   const list = place.querySelector("dl");
-  for (const item of labels(Object.keys(claims)).children) {
+  for (const item of labels(Object.keys(claims)).querySelectorAll("li")) {
     const [row, term, value] = ["div", "dt", "dd"].map((name) => document.createElement(name));
     term.textContent = item.textContent;
     value.textContent = claims[item.dataset.key];
@@ -69,7 +71,6 @@ function copy(name) {
 
 function labels(names) {
   const list = copy("labels").firstElementChild;
-  for (const item of [...list.children]) if (!names.includes(item.dataset.key)) item.remove();
-  list.className = "note bad";
+  for (const item of list.querySelectorAll("li")) if (!names.includes(item.dataset.key)) item.remove();
   return list;
 }

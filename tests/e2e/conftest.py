@@ -109,9 +109,13 @@ def expected(shared: Path) -> dict[int, set[str]]:
         }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tool: Callable[[str], Path]) -> Iterator[Browser]:
-    """A real browser that nobody sees, and that asks nobody but the pages it is shown."""
+    """A real browser that nobody sees, and that asks nobody but the pages it is shown.
+
+    It ends with its module: while it runs, this thread has an event loop, and
+    no test of another folder could start its own.
+    """
     chromium = tool("chromium")
     quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
     with sync_playwright() as playwright:

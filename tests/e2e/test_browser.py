@@ -9,10 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from fastapi import Response
 from playwright.sync_api import Browser, expect
 from starlette.types import Receive, Scope, Send
 
 from service.app import create_app
+from service.folder import DataFolder
 from tests.e2e.site import (
     AXE,
     DESK,
@@ -33,7 +35,7 @@ MAX_PAGE_BYTES = 30 * 1024  # uncompressed, beside the photo
 FRAUD = ("--reason", "fraud", "--decision", "示人社函〔2026〕9号")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Installation]:
     listening = free_socket()
     installation = make_installation(tmp_path_factory.mktemp("site"), fonts, listening.getsockname()[1])
@@ -310,6 +312,8 @@ def test_the_genuine_code_of_another_certificate_is_tampered(
     expect(phone.page.locator("#paper")).to_have_attribute("data-outcome", "differs")
     assert phone.word == "bad 被改动或伪造"
     assert {"姓名", "证书编号"} <= set(phone.page.locator("#paper li").all_inner_texts())
+    assert "被改动或伪造" in phone.page.title()
+    assert not phone.page.locator("#last-six").is_visible()  # nothing below goes on as if it were good
 
 
 def test_a_code_with_one_digit_changed_is_never_confirmed(
@@ -345,6 +349,28 @@ def test_a_code_that_cannot_be_read_is_said_to_be_unread(
     expect(phone.page.locator("#paper")).to_have_attribute("data-outcome", "unread")
     assert phone.word == "good 有效"
     assert "未能比对" in phone.page.inner_text("#paper")
+
+
+def test_while_the_register_is_away_the_paper_is_read_and_its_state_left_open(
+    site: Installation, browser: Browser, scan: Callable[[Path], str]
+) -> None:
+    address = scan(site.certificates[4])
+    digits = address.partition("#")[2]
+    trust_list = DataFolder(site.settings.data).trust_list.read_bytes()
+    app = gallery_app()
+
+    @app.get("/trust-list.json")
+    def published() -> Response:
+        return Response(trust_list, media_type="application/json")
+
+    with served(app, free_socket()) as origin, visit(browser) as seen:
+        seen.open(f"{origin}/c/{gallery_code('register-unavailable')}#{digits}")
+        expect(seen.page.locator("#paper")).to_have_attribute("data-outcome", "alone")
+        assert seen.word == "neutral 暂时无法查询"
+        told = seen.page.inner_text("#paper")
+        assert site.certificates[4].stem in told
+        assert "不能确认证书当前是否有效" in told
+        assert accessibility_violations(seen.page) == []
 
 
 def test_paper_that_does_not_fit_a_revoked_certificate_leaves_it_revoked(gallery: str, phone: Visit) -> None:
