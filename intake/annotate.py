@@ -69,8 +69,8 @@ def annotate(source: Path, checked: Checked, *, to: Path) -> AnnotatedCopy:
         InputError: ``to`` cannot be written, or the source is no longer what was checked.
     """
     refuse_target(to)
-    content, made = _make(source, checked)
-    _write_new(to, content)
+    content, made = make_copy(source, checked)
+    write_new(to, content)
     return made
 
 
@@ -86,7 +86,12 @@ def refuse_target(to: Path) -> None:
         raise FileExists(to.name)
 
 
-def _make(source: Path, checked: Checked) -> tuple[bytes, AnnotatedCopy]:
+def make_copy(source: Path, checked: Checked) -> tuple[bytes, AnnotatedCopy]:
+    """Make what :func:`annotate` writes.
+
+    Raises:
+        InputError: the source is no longer what was checked.
+    """
     if not checked.sheet:
         table = reread_delimited(source.name, source.read_bytes(), checked.delimiter)
         return write_error_list(table, checked.problems, (_TEXT_FILE,))
@@ -124,7 +129,12 @@ def _too_many(rows: int) -> Note:
     )
 
 
-def _write_new(to: Path, content: bytes) -> None:
+def write_new(to: Path, content: bytes) -> None:
+    """Write a file that is not there yet, readable for this user only.
+
+    Raises:
+        FileExists, UnwritableFile: as they say.
+    """
     try:
         opened = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as fault:

@@ -46,11 +46,11 @@ _CODES: Mapping[int, str] = {
         "key-used-otherwise macro-workbook missing-columns missing-file missing-glyph mixed-up-certificate "
         "name-character name-lost-character name-missing name-mixes-latin name-needed name-too-long no-header-row "
         "no-rows no-such-role no-template not-a-workbook not-xlsx-name note-needed nothing-changed "
-        "nothing-to-verify old-workbook overflow photo-damaged photo-not-base64 qr-text-too-long record-refused "
-        "search-by-one several-issuers several-sheets sheet-or-set status-expired too-many-rows trial-default "
-        "trust-needed unknown-field unknown-qr-format unknown-reason unknown-sample unknown-shape unknown-sheet "
-        "unknown-sheet-kind unreadable-artwork unreadable-file unreadable-verifying-file unsafe-workbook "
-        "unwritable-file web-page wrong-extension wrong-kind"
+        "nothing-to-verify old-workbook overflow photo-damaged photo-not-base64 qr-text-too-long reader-died "
+        "reader-too-slow record-refused search-by-one several-issuers several-sheets sheet-or-set status-expired "
+        "too-many-rows trial-default trust-needed unknown-field unknown-qr-format unknown-reason unknown-sample "
+        "unknown-shape unknown-sheet unknown-sheet-kind unreadable-artwork unreadable-file "
+        "unreadable-verifying-file unsafe-workbook unwritable-file web-page wrong-extension wrong-kind"
     ),
     429: "too-many-requests",
     # The installation is at fault; people are told the code only, the log has the place.
@@ -68,9 +68,9 @@ _CODES: Mapping[int, str] = {
     501: "status-history",
     503: (
         "blobs-unavailable database-copy-failed database-unavailable file-trouble foreign-document history-broken "
-        "history-tampered log-damaged missing-blob no-checkpoint not-ready pack-damaged sandbox-unavailable "
-        "sealed-data-damaged service-stops template-version-lost trust-list-unusable unavailable "
-        "unknown-status-list verifier-busy worker-died wrong-pack"
+        "history-tampered intake-busy log-damaged missing-blob no-checkpoint not-ready pack-damaged "
+        "reader-unavailable sandbox-unavailable sealed-data-damaged service-stops template-version-lost "
+        "trust-list-unusable unavailable unknown-status-list verifier-busy worker-died wrong-pack"
     ),
 }
 
