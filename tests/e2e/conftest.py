@@ -1,6 +1,7 @@
 """One installation with 195 certificates, made by real processes, for all tests that only look."""
 
 import csv
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from python_calamine import CalamineWorkbook
 
+from service.app import create_app
 from tests.e2e.processes import CommandLine, Ran, qr_text
-from tests.e2e.site import free_socket, served
+from tests.e2e.site import DESK, PHONE, Installation, Visit, free_socket, make_installation, served, visit
 from tests.verifier.gallery import gallery_app
 
 ISSUER = ("--name", "示例市人力资源和社会保障局", "--uscc", "11649900MB0T000311", "--division", "330200", "--sample")
@@ -129,3 +131,44 @@ def gallery() -> Iterator[str]:
     """A site with a page for every reason that a verification can end with."""
     with served(gallery_app(), free_socket()) as origin:
         yield origin
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Iterator[Installation]:
+    listening = free_socket()
+    installation = make_installation(tmp_path_factory.mktemp("site"), fonts, listening.getsockname()[1])
+    with served(create_app(installation.settings), listening) as origin:
+        assert origin == installation.origin
+        yield installation
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Visit]:
+    with visit(browser, PHONE) as seen:
+        yield seen
+    assert seen.complaints == []
+
+
+@pytest.fixture
+def desk(browser: Browser) -> Iterator[Visit]:
+    with visit(browser, DESK) as seen:
+        yield seen
+    assert seen.complaints == []
+
+
+@pytest.fixture(scope="module")
+def scan(tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+    """What a scanner that did not make the code reads from a printed certificate: zbar, from poppler's pixels."""
+    folder = tmp_path_factory.mktemp("scans")
+    draw, read = tool("pdftoppm"), tool("zbarimg")
+
+    def scanned(certificate: Path) -> str:
+        picture = folder / certificate.stem
+        subprocess.run([draw, "-r", "200", "-png", "-singlefile", certificate, picture], check=True)
+        found = subprocess.run(
+            [read, "--quiet", "--raw", f"{picture}.png"], check=True, capture_output=True, text=True
+        ).stdout.split()
+        assert len(found) == 1
+        return found[0]
+
+    return scanned
