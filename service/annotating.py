@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from intake.annotate import annotate
 from intake.annotated import AnnotatedCopy
 from service import batches
 from service.checking import CheckReport
@@ -41,4 +40,4 @@ def annotated(  # noqa: PLR0913 - a check has as many, and this one writes
         InputError: the file or the archive as a whole is refused, or ``to`` cannot be written.
     """
     report = batches.check(house, file, photos=photos, issuer=issuer, template=template)
-    return Annotated(report, annotate(file, report, to=to))
+    return Annotated(report, house.reader.annotate(file, report, to=to))

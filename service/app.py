@@ -27,6 +27,7 @@ from service.limits import Kind, Limiter
 from service.notices import HouseNotices
 from service.portrait import photo_of
 from service.published import published_routes
+from service.reading import UploadReader
 from service.rendering import Pages
 from service.runner import Runner
 from service.settings import Settings
@@ -49,7 +50,10 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.house: House = open_verifying_house(settings) if settings.role == "verifier" else open_house(settings)
+        self.reader = UploadReader()  # started at the first upload
+        self.house: House = (
+            open_verifying_house(settings) if settings.role == "verifier" else open_house(settings, self.reader)
+        )
         self.desk = VerifyingDesk(self.house)
         self.limiter = Limiter(settings)
         self.notices = HouseNotices(self.house)
@@ -63,6 +67,7 @@ class Application:
         async with AsyncExitStack() as closing:
             closing.callback(self.house.database.close)
             closing.callback(self.desk.close)
+            closing.callback(self.reader.close)
             if self.runner is not None:
                 self.runner.start()
                 closing.callback(self.runner.stop)

@@ -76,7 +76,7 @@ def check(house: House, file: Path, *, photos: Path | None, issuer: str, templat
     """
     found = house.issuer(issuer)
     loaded = house.templates.current(template or found.settings.template)
-    return check_rows(file, loaded, house.press(found, loaded), photos=photos)
+    return check_rows(file, loaded, house.press(found, loaded), photos=photos, reader=house.reader)
 
 
 def submit(house: House, report: CheckReport, *, issuer: str, template: str, maker: str) -> BatchView:

@@ -1,14 +1,14 @@
 """Check a spreadsheet: read its rows, lay every one out dry, list what is wrong."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from credential.model import Record
 from credential.problem import Problem, RowOutcome
-from intake.records import IntakeResult, read_records
+from intake.records import IntakeResult
 from issuer.office import BEIJING
 from press.fonts import FontLibrary
 from press.issuer_look import IssuerLook
@@ -16,6 +16,7 @@ from press.press import Press
 from press.template import Template
 from press.template_file import load_template
 from service.folder import DataFolder
+from service.reading import HERE, Reader
 from service.settings import Settings
 from service.templates import template_folder
 from templates import fonts_folder
@@ -34,6 +35,7 @@ class CheckReport:
         problems: by row.
         header_row: number of the header row in the sheet.
         delimiter: of a text file; empty for a workbook.
+        headings: by field key: letter of the column and heading as printed.
     """
 
     file: str
@@ -44,6 +46,7 @@ class CheckReport:
     problems: tuple[Problem, ...]
     header_row: int = 0
     delimiter: str = ""
+    headings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def font_library(settings: Settings) -> FontLibrary:
@@ -75,13 +78,15 @@ def check_file(settings: Settings, file: Path, *, photos: Path | None, template:
     return check_rows(file, loaded, press, photos=photos)
 
 
-def check_rows(file: Path, template: Template, press: Press, *, photos: Path | None) -> CheckReport:
+def check_rows(
+    file: Path, template: Template, press: Press, *, photos: Path | None, reader: Reader = HERE
+) -> CheckReport:
     """Check a file as the given press would print it.
 
     Raises:
         InputError: the file or the archive as a whole is refused.
     """
-    result = read_records(file, template.schema, photos=photos, today=today())
+    result = reader.read(file, template.schema, photos=photos, today=today())
     layout = [problem for record in result.records for problem in _layout_problems(press, record, result)]
     refused = {problem.row for problem in layout}
     return CheckReport(
@@ -93,6 +98,7 @@ def check_rows(file: Path, template: Template, press: Press, *, photos: Path | N
         problems=tuple(sorted((*result.problems, *layout), key=lambda one: (one.row == 0, one.row))),
         header_row=result.header_row,
         delimiter=result.delimiter,
+        headings=result.headings,
     )
 
 

@@ -31,6 +31,7 @@ from service.checking import core_count, font_library
 from service.folder import DataFolder, Installation, NoDataFolder, check_public_url
 from service.issuers import make_keys
 from service.passphrase import passphrase_of
+from service.reading import HERE, Reader
 from service.registry_address import registry_address
 from service.settings import Settings
 from service.templates import KnownTemplates, TemplateShelf
@@ -56,14 +57,22 @@ class SystemClock:
 
 
 class House:
-    """Everything of one installation; use one for each process."""
+    """Everything of one installation; use one for each process.
 
-    def __init__(self, settings: Settings, passphrase: bytes, clock: Clock) -> None:
+    Args:
+        settings: of this process.
+        passphrase: opens the keys.
+        clock: tells the current moment.
+        reader: reads spreadsheets; a service gives one that works in a process of its own.
+    """
+
+    def __init__(self, settings: Settings, passphrase: bytes, clock: Clock, reader: Reader = HERE) -> None:
         self.settings = settings
         self.folder = DataFolder(settings.data)
         self.installation: Installation = self.folder.installation()
         self.passphrase = passphrase
         self.clock = clock
+        self.reader = reader
 
     @cached_property
     def database(self) -> Database:
@@ -306,8 +315,12 @@ def issuer_look(issuer: Issuer) -> IssuerLook:
     )
 
 
-def open_house(settings: Settings) -> House:
+def open_house(settings: Settings, reader: Reader = HERE) -> House:
     """Open an installation.
+
+    Args:
+        settings: name the data folder and the passphrase.
+        reader: see :class:`House`.
 
     Raises:
         NoDataFolder: there is none in the data folder.
@@ -315,7 +328,7 @@ def open_house(settings: Settings) -> House:
     """
     if not DataFolder(settings.data).exists():
         raise NoDataFolder(settings.data)
-    return House(settings, passphrase_of(settings), SystemClock())
+    return House(settings, passphrase_of(settings), SystemClock(), reader)
 
 
 def create_house(settings: Settings, *, public_url: str | None, passphrase: bytes | None = None) -> House:

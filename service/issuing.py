@@ -14,7 +14,6 @@ from fastapi import APIRouter, Request
 
 from credential.errors import Error
 from credential.problem import Problem as Finding
-from intake.annotate import annotate
 from issuer.api.callers import SignedIn
 from issuer.api.models import (
     Batch,
@@ -84,7 +83,7 @@ class HouseBatches:
 
     def annotate(self, caller: SignedIn, sheet: Path, photos: Path | None, template: str, to: Path) -> None:
         """Check a sheet and write its annotated copy."""
-        annotate(sheet, self._check(caller, sheet, photos, template), to=to)
+        self._house.reader.annotate(sheet, self._check(caller, sheet, photos, template), to=to)
 
     def submit(self, caller: SignedIn, sheet: Path, photos: Path | None, template: str) -> Batch:
         """Check a sheet and submit what may be issued, or find the batch it already is."""

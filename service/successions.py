@@ -11,7 +11,6 @@ from credential.model import DocumentType, Record
 from credential.problem import Problem, RowOutcome
 from credential.reasons import CorrectionReason, ReplacementReason
 from credential.schema import FieldKind, PhotoNeed, RecordSchema
-from intake.records import read_records
 from issuer import batch as batches
 from issuer.line import IssuingLine
 from issuer.predecessor import require_valid, succeed
@@ -233,7 +232,7 @@ def _read(  # noqa: PLR0913 - a row and all that it is judged by
     house: House, sheet: Path, schema: RecordSchema, press: Press, *, photos: Path | None, photo: bytes | None
 ) -> tuple[Record, tuple[Problem, ...]]:
     """Read the one row of a sheet by the rules of intake, and lay it out dry with the photo it will have."""
-    result = read_records(sheet, schema, photos=photos, today=house.today())
+    result = house.reader.read(sheet, schema, photos=photos, today=house.today())
     if len(result.records) != 1 or result.row_count != 1:
         raise RecordRefused(result.problems)
     record = replace(result.records[0], photo=photo or result.records[0].photo)
