@@ -42,7 +42,7 @@ from service.house import House
 from service.idempotency import Keeper
 from service.issued import HouseCredentials
 from service.problem_codes import status_of
-from service.problems import told
+from service.problems import told, type_of
 from service.single import RecordRefused, write_photo, write_sheet
 
 
@@ -183,7 +183,7 @@ class HouseBatches:
 def _trouble(error: Error) -> Problem:
     en, zh = told(error)
     return Problem(
-        type=f"/problems/{error.code}",
+        type=type_of(error.code),
         title=error.code.replace("-", " ").capitalize(),
         status=status_of(error),
         detail=en,

@@ -23,6 +23,9 @@ from service.problem_codes import STATUS, status_of
 
 MEDIA_TYPE = "application/problem+json"
 
+TYPE_PREFIX = "urn:yinzheng:problem:"
+"""Before a code: the name of a problem's type. A name and no address, since no page explains it (RFC 9457, 3.1.1)."""
+
 RETRY_AFTER_SECONDS = 5
 """Told with 503; stores mostly answer again within seconds."""
 
@@ -72,6 +75,11 @@ class ErrorPage(Protocol):
 def wants_page(request: Request) -> bool:
     """Whether a person asked, and not a program: HTML is accepted, and the address is not the API's."""
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
+def type_of(code: str) -> str:
+    """The URI that names a problem's type."""
+    return TYPE_PREFIX + code
 
 
 def told(error: Error) -> tuple[str, str]:
@@ -188,7 +196,7 @@ def _answer(  # noqa: PLR0913 - the parts of a problem document
     members: Mapping[str, object] | None = None,
 ) -> Response:
     body = {
-        "type": f"/problems/{code}",
+        "type": type_of(code),
         "title": code.replace("-", " ").capitalize(),
         "status": status,
         "detail": en,

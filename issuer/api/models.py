@@ -29,7 +29,10 @@ Photo = Annotated[
 class Problem(BaseModel):
     """An error, RFC 9457; ``code`` is stable, the sentences are for people."""
 
-    type: str = Field(description="Address of what this code means.", examples=["/problems/same-person"])
+    type: str = Field(
+        description="Name of this kind of problem: a URN that ends in the code.",
+        examples=["urn:yinzheng:problem:same-person"],
+    )
     title: str = Field(description="The code in words.", examples=["Same person"])
     status: int = Field(description="HTTP status.", examples=[403])
     detail: str = Field(description="The sentence in English, with the cure.")

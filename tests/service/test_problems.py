@@ -27,12 +27,15 @@ import verifier
 from credential.errors import ConfigError, Error, InputError, RefusedError, UnavailableError
 from service import problems
 from service.problem_codes import FAMILIES, STATUS, status_of
+from service.problems import type_of
 from tests.asgi_client import Client
 
 API_PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 PACKAGES = (credential, keys, registry, templates, press, intake, issuer, verifier, holder, service)
 #: Written by problems.py and the framework's own refusals, so no class of ours carries them.
 OF_HTTP = {"bad-request", "invalid-request", "not-found", "method-not-allowed", "fault"}
+#: RFC 8141: the namespace, then what is ours to say in it.
+URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,30}[a-z0-9]:[a-z0-9:-]+")
 SECRET = "330299198001010019 张三"
 
 
@@ -142,7 +145,7 @@ def test_a_problem_document_says_what_and_how_to_cure_in_both_languages() -> Non
     answer = Client(_raising(_Refused())).get("/raise")
 
     assert _body(answer) == {
-        "type": "/problems/refused",
+        "type": "urn:yinzheng:problem:refused",
         "title": "Refused",
         "status": 409,
         "detail": "a rule says no",
@@ -152,6 +155,14 @@ def test_a_problem_document_says_what_and_how_to_cure_in_both_languages() -> Non
         "problems": [1],
     }
     assert (answer.status_code, answer.headers["x-more"], answer.headers["cache-control"]) == (409, "yes", "no-store")
+
+
+@pytest.mark.parametrize("path", ["/nothing-here", "/raise"])
+def test_a_problem_is_named_by_a_urn_and_not_by_an_address_that_nobody_serves(path: str) -> None:
+    body = _body(Client(_raising(_Refused())).get(path))
+
+    assert URN.fullmatch(body["type"])
+    assert body["type"] == type_of(body["code"])
 
 
 @pytest.mark.parametrize(

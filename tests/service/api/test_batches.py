@@ -165,6 +165,7 @@ def test_a_resting_batch_says_why_and_goes_on_when_asked(api: Api, sheet: Path) 
     resumed = api.post(f"/batches/{batch['id']}/resume", "li")
 
     assert resting["trouble"]["code"] == "nothing-to-issue"
+    assert resting["trouble"]["type"] == "urn:yinzheng:problem:nothing-to-issue"
     assert (resumed.status_code, resumed.json()["trouble"]) == (202, None)
     assert api.runner.woken == [batch["id"], batch["id"]]
 
