@@ -14,7 +14,7 @@ from datetime import datetime
 from credential.errors import RefusedError
 from credential.model import Record
 from credential.problem import Problem, RowOutcome
-from issuer.numbering import ALREADY_ISSUED, number_batch, void_numbers
+from issuer.numbering import ALREADY_ISSUED, already_issued, number_batch, void_numbers
 from issuer.office import Office
 from issuer.predecessor import PREDECESSOR_CHANGED, binding_of, require_alone
 from registry import history
@@ -318,10 +318,7 @@ def _append(session: Session, batch: Batch, kind: HistoryKind, now: datetime, by
 
 def _problem(fate: RowFate) -> Problem:
     zh, en = {
-        ALREADY_ISSUED: (
-            f"同一人员同一资格(或项目)的有效证书已存在,编号 {fate.serial},不再重复发证",
-            f"a live certificate for the same person and matter exists with serial {fate.serial}, so none is issued",
-        ),
+        ALREADY_ISSUED: already_issued(fate.serial),
         BATCH_CANCELLED: (
             f"批次已取消,编号 {fate.own_serial} 作废",
             f"batch cancelled, number {fate.own_serial} void",

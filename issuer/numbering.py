@@ -19,6 +19,14 @@ ALREADY_ISSUED = "already-issued"
 """Why a row is refused or void: a live credential says what it would say."""
 
 
+def already_issued(serial: str) -> tuple[str, str]:
+    """Say, in Chinese and English, that a row gets no certificate for the one that stands in the way."""
+    return (
+        f"同一人员同一资格(或项目)的有效证书已存在,编号 {serial},不再重复发证",
+        f"a live certificate for the same person and matter exists with serial {serial}, so none is issued",
+    )
+
+
 def number_batch(  # noqa: PLR0913 - what approval knows
     session: Session, office: Office, batch: Batch, rows: Sequence[StoredRow], *, chunk_rows: int, now: datetime
 ) -> None:

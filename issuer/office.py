@@ -58,11 +58,8 @@ class Office:
         return f"{self.status_base}/{list_number}"
 
     def live_key(self, record: Record) -> bytes:
-        """Blind index of what may exist only once: issuer, person, kind, and what the schema calls unique."""
-        holder = record.holder
-        person = holder.id_number or fold_name_for_matching(holder.name)
-        unique = (record.fields.get(key, "") for key in self.schema.unique_by)
-        return self.vault.blind("live", self.issuer.id, self.schema.kind, holder.id_type.value, person, *unique)
+        """See :func:`live_key`."""
+        return live_key(self.vault, self.issuer.id, self.schema, record)
 
     def serial(self, record: Record, year: int, sequence: int) -> str:
         """Write the serial that a record gets.
@@ -80,6 +77,14 @@ class Office:
             level=level or numbering.level,
             sequence=sequence,
         )
+
+
+def live_key(vault: Vault, issuer_id: str, schema: RecordSchema, record: Record) -> bytes:
+    """Blind index of what may exist only once: issuer, person, kind, and what the schema calls unique."""
+    holder = record.holder
+    person = holder.id_number or fold_name_for_matching(holder.name)
+    unique = (record.fields.get(key, "") for key in schema.unique_by)
+    return vault.blind("live", issuer_id, schema.kind, holder.id_type.value, person, *unique)
 
 
 @lru_cache

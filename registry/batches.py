@@ -1,6 +1,6 @@
 """Batches from submission to approval: insert, find, decide, count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -25,6 +25,10 @@ from registry.tables import (
     RowState,
 )
 from registry.vault import RecordKey, Vault, place
+
+# The partial index is used only when its condition stands in the query as a literal; of a row aliased as "other".
+_IS_NUMBERED: ColumnElement[bool] = literal_column("other.state = 'numbered'")
+_KEYS_AT_ONCE = 500
 
 
 class UnknownBatch(InputError):
@@ -297,12 +301,10 @@ def find_obstacles(session: Session, batch_id: int, chunk_number: int | None = N
     in_batch = col(mine.batch_id) == batch_id
     if chunk_number is not None:
         in_batch &= col(mine.chunk_number) == chunk_number
-    # The partial index is used only when its condition stands in the query as a literal.
-    numbered: ColumnElement[bool] = literal_column("other.state = 'numbered'")
     pending = (
         select(mine.row_number, other.serial)
         .join(other, col(other.live_key) == mine.live_key)
-        .where(in_batch, other.batch_id != batch_id, numbered)
+        .where(in_batch, other.batch_id != batch_id, _IS_NUMBERED)
     )
     # Nobody stands in the way of his own successor.
     of_row = (col(SuccessionRow.batch_id) == mine.batch_id) & (col(SuccessionRow.row_number) == mine.row_number)
@@ -315,6 +317,23 @@ def find_obstacles(session: Session, batch_id: int, chunk_number: int | None = N
     )
     found = {row_number: serial or "" for row_number, serial in session.exec(pending)}
     return found | dict(session.exec(live).all())
+
+
+def find_standing(session: Session, live_keys: Iterable[bytes]) -> dict[bytes, str]:
+    """Find what exists live or is numbered under these keys: what :func:`find_obstacles` would find were they a batch.
+
+    Returns:
+        The serial by live key; keys with nothing are left out.
+    """
+    other = aliased(BatchRowRow, name="other")
+    wanted, found = sorted(set(live_keys)), dict[bytes, str]()
+    for start in range(0, len(wanted), _KEYS_AT_ONCE):
+        keys = wanted[start : start + _KEYS_AT_ONCE]
+        pending = select(other.live_key, other.serial).where(col(other.live_key).in_(keys), _IS_NUMBERED)
+        live = select(CredentialRow.live_key, CredentialRow.serial).where(col(CredentialRow.live_key).in_(keys))
+        found |= {key: serial or "" for key, serial in session.exec(pending) if key is not None}
+        found |= {key: serial for key, serial in session.exec(live) if key is not None}
+    return found
 
 
 def insert_pack(session: Session, pack: Pack, now: datetime) -> int:

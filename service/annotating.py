@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intake.annotated import AnnotatedCopy
-from service import batches
+from service.already_issued import check_for
 from service.checking import CheckReport
 from service.house import House
 
@@ -39,5 +39,5 @@ def annotated(  # noqa: PLR0913 - a check has as many, and this one writes
         UnknownIssuer: there is no such issuer.
         InputError: the file or the archive as a whole is refused, or ``to`` cannot be written.
     """
-    report = batches.check(house, file, photos=photos, issuer=issuer, template=template)
+    report = check_for(house, file, photos=photos, issuer=issuer, template=template)
     return Annotated(report, house.reader.annotate(file, report, to=to))

@@ -33,6 +33,7 @@ from registry.batches import UnknownBatch, get_batch, list_batches_of
 from registry.chunks import StoredRow, read_rows
 from registry.tables import BatchState
 from service import batches
+from service.already_issued import check_for
 from service.auth import Door
 from service.batches import BatchView
 from service.changing_api import HouseChanges
@@ -71,7 +72,7 @@ class HouseBatches:
 
     def check(self, caller: SignedIn, sheet: Path, photos: Path | None, template: str, most: int) -> Report:
         """Check a sheet; nothing is stored."""
-        report = self._check(caller, sheet, photos, template)
+        report = self._look(caller, sheet, photos, template)
         return Report(
             sheet=report.sheet,
             shape=report.shape,
@@ -83,7 +84,7 @@ class HouseBatches:
 
     def annotate(self, caller: SignedIn, sheet: Path, photos: Path | None, template: str, to: Path) -> None:
         """Check a sheet and write its annotated copy."""
-        self._house.reader.annotate(sheet, self._check(caller, sheet, photos, template), to=to)
+        self._house.reader.annotate(sheet, self._look(caller, sheet, photos, template), to=to)
 
     def submit(self, caller: SignedIn, sheet: Path, photos: Path | None, template: str) -> Batch:
         """Check a sheet and submit what may be issued, or find the batch it already is."""
@@ -151,6 +152,11 @@ class HouseBatches:
         name = self._template(caller, template)
         maker = caller.person_id
         return self.shown(batches.submit(self._house, report, issuer=caller.issuer_id, template=name, maker=maker))
+
+    def _look(self, caller: SignedIn, sheet: Path, photos: Path | None, template: str) -> CheckReport:
+        """Check a sheet for somebody who submits nothing yet."""
+        name = self._template(caller, template)
+        return check_for(self._house, sheet, photos=photos, issuer=caller.issuer_id, template=name)
 
     def _check(self, caller: SignedIn, sheet: Path, photos: Path | None, template: str) -> CheckReport:
         name = self._template(caller, template)

@@ -15,6 +15,7 @@ from intake.report import json_lines
 from issuer.issue import NotApproved
 from issuer.numbering import ALREADY_ISSUED
 from service import batches
+from service.already_issued import check_for
 from service.batches import BatchView
 from service.checking import CheckReport, check_file
 from service.cli.language import say
@@ -37,10 +38,18 @@ PhotosOption = Annotated[
     Path | None,
     typer.Option(help=say("照片压缩包(.zip), 文件名为身份证号", "zip of photos, each named by ID number")),
 ]
-TemplateOption = Annotated[str, typer.Option(help=say("证书模板", "template of the certificate"))]
-IssueTemplateOption = Annotated[
+TemplateOption = Annotated[
     str,
     typer.Option(help=say("证书模板, 默认为发证机构的模板", "template of the certificate; the issuer's by default")),
+]
+CheckIssuerOption = Annotated[
+    str,
+    typer.Option(
+        help=say(
+            "发证机构代号; 给出时按其版面检查, 并列出已有证书的行(需要口令)",
+            "ID of the issuer: checks as it would print, and lists rows that have a certificate; needs the passphrase",
+        )
+    ),
 ]
 AnnotatedOption = Annotated[
     Path | None,
@@ -92,15 +101,19 @@ def check(
     context: typer.Context,
     file: FileArgument,
     photos: PhotosOption = None,
-    template: TemplateOption = DEFAULT_TEMPLATE,
+    template: TemplateOption = "",
+    issuer: CheckIssuerOption = "",
     annotated: AnnotatedOption = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a file; exit code 1 when a row is refused."""
+    """Check a file, for an issuer or for none in particular; exit code 1 when a row is refused."""
     if annotated is not None:
         refuse_target(annotated)
-    report = check_file(settings_of(context), file, photos=photos, template=template)
+    if issuer:
+        report = check_for(house_of(context), file, photos=photos, issuer=issuer, template=template)
+    else:
+        report = check_file(settings_of(context), file, photos=photos, template=template or DEFAULT_TEMPLATE)
     show_check(report, as_json=as_json)
     if annotated is not None:
         show_copy(annotate(file, report, to=annotated), annotated)
@@ -142,13 +155,13 @@ def show_copy(made: AnnotatedCopy, to: Path) -> None:
         sys.stderr.write(say(note.zh, note.en) + "\n")
 
 
-def _offer_copy(report: CheckReport, file: Path, photos: Path | None, template: str) -> None:
+def _offer_copy(report: CheckReport, file: Path, photos: Path | None, issuer: str, template: str) -> None:
     """After rows were refused, say how to get them back marked in the sheet itself."""
     if not any(one.outcome is RowOutcome.ERROR for one in report.problems):
         return
     copy = file.with_name(f"{file.stem}-checked.xlsx")
     words = ["yinzheng", "check", str(file), *([] if photos is None else ["--photos", str(photos)])]
-    words += [] if template == DEFAULT_TEMPLATE else ["--template", template]
+    words += ["--issuer", issuer, *(["--template", template] if template else [])]
     command = plain(shlex.join([*words, "--annotated", str(copy)]))
     console.print(
         say(
@@ -169,7 +182,7 @@ def issue(
     issuer: Annotated[str, typer.Option(help=say("发证机构代号", "ID of the issuer"))],
     maker: AsOption,
     photos: PhotosOption = None,
-    template: IssueTemplateOption = "",
+    template: TemplateOption = "",
     approve_as: Annotated[
         str | None, typer.Option(help=say("审核人代号(须与提交人不同)", "ID of the second person who approves"))
     ] = None,
@@ -179,7 +192,7 @@ def issue(
     house = house_of(context)
     report = batches.check(house, file, photos=photos, issuer=issuer, template=template)
     show_check(report)
-    _offer_copy(report, file, photos, template)
+    _offer_copy(report, file, photos, issuer, template)
     view = batches.submit(house, report, issuer=issuer, template=template, maker=maker)
     if view.is_new:
         console.print(say(f"已提交批次 [bold]{view.id}[/]", f"batch [bold]{view.id}[/] submitted"))

@@ -84,8 +84,9 @@ def test_issue_offers_the_copy_by_a_command_that_works(tmp_path: Path, data: Pat
 
     ran = run("--data", data, "issue", file, "--issuer", "nb", "--as", "wang")
 
-    assert f"yinzheng check '{file}' --annotated '{tmp_path / 'my rows-checked.xlsx'}'" in ran.out
-    assert run("--data", data, "check", file, "--annotated", tmp_path / "my rows-checked.xlsx").code == 1
+    assert f"yinzheng check '{file}' --issuer nb --annotated '{tmp_path / 'my rows-checked.xlsx'}'" in ran.out
+    checked = run("--data", data, "check", file, "--issuer", "nb", "--annotated", tmp_path / "my rows-checked.xlsx")
+    assert checked.code == 1
     assert (tmp_path / "my rows-checked.xlsx").is_file()
 
 
