@@ -19,6 +19,7 @@ from holder import pages as holder_pages
 from service import logs, problems
 from service.assets import Assets, asset_routes
 from service.bodies import BodyLimit, body_limit
+from service.description import complete
 from service.handing import claim_desk
 from service.health import health_routes
 from service.house import House, open_house
@@ -94,6 +95,7 @@ class Application:
         app.add_middleware(BodyLimit, limit_of=body_limit(self.settings))
         problems.install(app, page=self.pages.error)
         logs.install(app)
+        complete(app)
         return app
 
     def _add_verifying(self, app: FastAPI) -> None:

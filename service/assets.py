@@ -74,7 +74,8 @@ def asset_routes(assets: Assets) -> APIRouter:
     """Make the route of ``/static/``."""
     router = APIRouter()
 
-    @router.api_route("/static/{digest}/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.head("/static/{digest}/{name}", include_in_schema=False)
+    @router.get("/static/{digest}/{name}", include_in_schema=False)
     def asset(digest: str, name: str) -> Response:
         found = assets.find(digest, name)
         if found is None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -34,8 +35,13 @@ _TILE = re.compile(
     r"(?P<level>entries|[0-9]|[1-5][0-9]|6[0-3])/(?P<index>(x[0-9]{3}/){0,5}[0-9]{3})(\.p/(?P<width>[1-9][0-9]{0,2}))?",
     re.ASCII,
 )
+_JSON = "application/json"
+_BYTES = {"type": "string", "format": "binary"}
+_OF_STATUS_LISTS: dict[int | str, dict[str, Any]] = {
+    406: {"description": "neither CWT nor JWT is accepted"},
+    501: {"description": "a past moment was asked for; only the newest list is kept"},
+}
 _PUBLIC = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
-_METHODS = ["GET", "HEAD"]
 
 
 class NotPublished(InputError):
@@ -83,7 +89,13 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
     """
     router = APIRouter(tags=["published"])
 
-    @router.api_route("/status/{name}", methods=_METHODS, summary="状态列表 · a status list", response_class=Response)
+    @router.head("/status/{name}", include_in_schema=False)
+    @router.get(
+        "/status/{name}",
+        summary="状态列表 · a status list",
+        response_class=Response,
+        responses=_described(CWT_TYPE, JWT_TYPE) | _OF_STATUS_LISTS,
+    )
     def status_list(name: str, request: Request) -> Response:
         """Give a Token Status List as CWT or JWT, by Accept or by ending; CWT when neither says."""
         match = _LIST_NAME.fullmatch(name)
@@ -97,31 +109,49 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
         headers = _kept(_fresh_seconds(cwt, now())) | ({} if match[2] else {"Vary": "Accept"})
         return _answer(request, content, CWT_TYPE if form == "cwt" else JWT_TYPE, headers)
 
-    @router.api_route(
-        "/trust-list.json", methods=_METHODS, summary="信任列表 · the trust list", response_class=Response
+    @router.head("/trust-list.json", include_in_schema=False)
+    @router.get(
+        "/trust-list.json",
+        summary="信任列表 · the trust list",
+        response_class=Response,
+        responses=_described(_JSON),
     )
     def trust_list(request: Request) -> Response:
         """Give the signed trust list, a DSSE envelope."""
         content = _read(folder.trust_list.parent, folder.trust_list.name)
-        return _answer(request, content, "application/json", _kept(TRUST_LIST_SECONDS))
+        return _answer(request, content, _JSON, _kept(TRUST_LIST_SECONDS))
 
-    @router.api_route(
-        "/log/checkpoint", methods=_METHODS, summary="日志检查点 · the log's checkpoint", response_class=Response
+    @router.head("/log/checkpoint", include_in_schema=False)
+    @router.get(
+        "/log/checkpoint",
+        summary="日志检查点 · the log's checkpoint",
+        response_class=Response,
+        responses=_described("text/plain"),
     )
     def checkpoint(request: Request) -> Response:
         """Give the newest checkpoint, a C2SP signed note."""
         content = _read(folder.log, "checkpoint")
         return _answer(request, content, "text/plain; charset=utf-8", _kept(CHECKPOINT_SECONDS))
 
-    @router.api_route(
-        "/log/tile/{name:path}", methods=_METHODS, summary="日志分块 · a tile of the log", response_class=Response
+    @router.head("/log/tile/{name:path}", include_in_schema=False)
+    @router.get(
+        "/log/tile/{name:path}",
+        summary="日志分块 · a tile of the log",
+        response_class=Response,
+        responses=_described("application/octet-stream"),
     )
     def tile(name: str, request: Request) -> Response:
         """Give a tile or a bundle of entries (C2SP tlog-tiles); it never changes."""
         headers = {"Cache-Control": f"public, max-age={TILE_SECONDS}, immutable"}
         return _answer(request, _tile(folder.log, name), "application/octet-stream", headers)
 
-    @router.api_route("/ca/{name}", methods=_METHODS, summary="吊销列表 · revocation lists", response_class=Response)
+    @router.head("/ca/{name}", include_in_schema=False)
+    @router.get(
+        "/ca/{name}",
+        summary="吊销列表 · revocation lists",
+        response_class=Response,
+        responses=_described(*sorted(set(_CA_TYPES.values()))),
+    )
     def authority(name: str, request: Request) -> Response:
         """Give a revocation list or a certificate of the issuers' authorities, DER."""
         if _CA_NAME.fullmatch(name) is None:
@@ -129,6 +159,16 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
         return _answer(request, _read(folder.ca, name), _CA_TYPES[Path(name).suffix], _kept(CRL_SECONDS))
 
     return router
+
+
+def _described(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """What a route of published files answers with, for the API's description."""
+    content = {one: {"schema": {"type": "object"} if one == _JSON else _BYTES} for one in media_types}
+    return {
+        200: {"description": "the file as it was published", "content": content},
+        304: {"description": "If-None-Match names what would be given"},
+        404: {"description": "nothing is published at this address"},
+    }
 
 
 def _wanted_form(request: Request) -> str:

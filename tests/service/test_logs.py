@@ -146,7 +146,6 @@ def _ask_everything(caller: _Caller, values: dict[str, str]) -> int:
     return count
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate Operation ID")
 def test_nothing_personal_is_logged_whatever_is_called(
     issued_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, everything: _Everything
 ) -> None:
