@@ -19,6 +19,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, Select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlmodel import Session
 
 from credential.errors import ConfigError, UnavailableError
@@ -177,6 +178,8 @@ def _translated() -> Iterator[None]:
         if is_out_of_reach(error):
             raise DatabaseUnavailable(str(error.orig)) from error
         raise
+    except NoConnectionFree as error:
+        raise DatabaseUnavailable("all connections to it are in use") from error
 
 
 def migrate(url: str | URL, revision: str = "head") -> tuple[str, ...]:

@@ -20,6 +20,15 @@ BUSY_TIMEOUT_MS = 30_000
 
 CONNECT_TIMEOUT_S = 10
 
+POOL_KEPT = 10
+"""Connections that stay open between requests."""
+
+POOL_MOST = 50
+"""Connections open at once: one for each of a web server's 40 threads, and some for what runs in the background."""
+
+POOL_WAIT_S = 10
+"""How long a thread waits for one of them; past that the database counts as out of reach."""
+
 _SQLITE_OUT_OF_REACH = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -125,7 +134,7 @@ def make_engine(url: str | URL, *, foreign_keys: bool = True, verdicts_only: boo
     if verdicts_only:
         path = quote(address.database or "")
         address = address.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
-    engine = create_engine(address, hide_parameters=True)
+    engine = create_engine(address, hide_parameters=True, **_pool())
 
     def connect(connection: sqlite3.Connection, _record: Any) -> None:
         # The driver's own BEGIN comes too late (before the first write); ours is sent below.
@@ -158,7 +167,11 @@ def _postgresql(address: URL, *, verdicts_only: bool) -> Engine:
         "application_name": "yinzheng",
         "connect_timeout": CONNECT_TIMEOUT_S,
     }
-    return create_engine(address, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
+    return create_engine(address, pool_pre_ping=True, hide_parameters=True, connect_args=arguments, **_pool())
+
+
+def _pool() -> dict[str, int]:
+    return {"pool_size": POOL_KEPT, "max_overflow": POOL_MOST - POOL_KEPT, "pool_timeout": POOL_WAIT_S}
 
 
 def _verdicts_only(action: int, table: str | None, column: str | None, *_: str | None) -> int:
