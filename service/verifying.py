@@ -20,8 +20,9 @@ from service.issuers import all_issuers
 from service.settings import Settings
 from service.templates import KnownTemplates, templates_at_hand
 from service.trust import pinned_roots, remember_version, seen_version
+from verifier.look import Look
 from verifier.report import DocumentReport
-from verifier.sandbox import Look, Sandbox
+from verifier.sandbox import Sandbox
 from verifier.steps import Supplied
 from verifier.verdict import Verdict
 from verifier.verify import Verifier
@@ -159,6 +160,13 @@ class _ReadersInTurn:
         """Say what its first page shows."""
         with self._turn():
             return self._reader.look(document)
+
+    def read(
+        self, document: bytes, *, anchors: Sequence[bytes], crls: Sequence[bytes], now: datetime
+    ) -> tuple[DocumentReport, Look]:
+        """Do both, in one turn."""
+        with self._turn():
+            return self._reader.read(document, anchors=anchors, crls=crls, now=now)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -1,20 +1,11 @@
 """Name what a file is that the register has not sealed: an altered one, a copy, or nothing of ours."""
 
-from credential.qr import BadQrText, UnknownQrFormat, parse_qr_text
-from verifier.report import DocumentReport, Integrity, unreadable
-from verifier.sandbox import Look
+from credential.qr import parse_qr_text
+from verifier.look import Look, is_our_code
+from verifier.report import DocumentReport, Integrity, is_altered, unreadable
 from verifier.verdict import Presented
 
 GOOD = frozenset({Integrity.INTACT, Integrity.INTACT_WITH_UPDATES})
-
-
-def is_our_code(text: str) -> bool:
-    """Whether a scanned text has the form of our QR codes; says nothing of what it is worth."""
-    try:
-        parse_qr_text(text)
-    except (BadQrText, UnknownQrFormat):
-        return False
-    return True
 
 
 def what_is(report: DocumentReport, *, names_ours: bool) -> Presented:
@@ -26,15 +17,9 @@ def what_is(report: DocumentReport, *, names_ours: bool) -> Presented:
     return Presented.ALTERED if report.integrity in GOOD else Presented.CONVERTED_COPY
 
 
-def is_altered(report: DocumentReport) -> bool:
-    """Whether a file was changed after signing.
-
-    A signature that fails on bytes in their right place speaks of a change; one
-    whose byte range fits nowhere was carried along by a program that saved the
-    file anew.
-    """
-    is_in_place = any(finding.name == "byte-range" and finding.passed for finding in report.findings)
-    return report.integrity is Integrity.MODIFIED or (report.integrity is Integrity.BROKEN and is_in_place)
+def shows_code(look: Look, code: str) -> bool:
+    """Whether one of the QR codes that were read is ours and names this verification code."""
+    return any(is_our_code(text) and parse_qr_text(text).code == code for text in look.symbols)
 
 
 def picture_report(look: Look) -> DocumentReport:

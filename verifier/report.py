@@ -131,6 +131,17 @@ def unreadable(reason: str) -> DocumentReport:
     )
 
 
+def is_altered(report: DocumentReport) -> bool:
+    """Whether a file was changed after signing.
+
+    A signature that fails on bytes in their right place speaks of a change; one
+    whose byte range fits nowhere was carried along by a program that saved the
+    file anew.
+    """
+    is_in_place = any(finding.name == "byte-range" and finding.passed for finding in report.findings)
+    return report.integrity is Integrity.MODIFIED or (report.integrity is Integrity.BROKEN and is_in_place)
+
+
 def encode_report(report: DocumentReport) -> bytes:
     """Write a report as JSON; the inverse of :func:`decode_report`."""
     return json.dumps(

@@ -25,23 +25,22 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from credential.errors import UnavailableError
-from press.look import extract_text, render
-from verifier.document import MAX_DOCUMENT_BYTES, examine
-from verifier.report import MAX_REPORT_BYTES, BadReport, DocumentReport, decode_report, encode_report, unreadable
-from verifier.symbol import is_picture, open_picture, read_symbols
+from verifier.document import MAX_DOCUMENT_BYTES
+from verifier.look import Look
+from verifier.reading_tasks import BETWEEN, answers_to, warm
+from verifier.report import MAX_REPORT_BYTES, BadReport, DocumentReport, decode_report, unreadable
 
 _START_SECONDS = 60.0  # importing everything on a busy machine
 _GRACE_SECONDS = 2.0  # that the answer of a child in its last second may take
 _LENGTH = struct.Struct(">Q")
 _MAX_REQUEST_BYTES = 2 * MAX_DOCUMENT_BYTES + 4 * 1024 * 1024
-_PAGE_DPI = 200
 _TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 _logger = logging.getLogger(__name__)
@@ -72,21 +71,6 @@ class Limits:
     memory_bytes: int = 512 * 1024 * 1024
     cpu_seconds: int = 10
     wall_seconds: int = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What the first page shows: untrusted text to compare with what was signed.
-
-    Attributes:
-        symbols: texts of its QR codes.
-        text: of the page, in drawing order.
-        is_readable: False when the page or picture could not be drawn within the limits.
-    """
-
-    symbols: tuple[str, ...] = ()
-    text: str = ""
-    is_readable: bool = True
 
 
 class _ChildFailed(Exception):
@@ -123,19 +107,34 @@ class Sandbox:
         """
         if len(document) > MAX_DOCUMENT_BYTES:
             return unreadable(f"longer than {MAX_DOCUMENT_BYTES} bytes")
-        request = {
-            "task": "examine",
-            "document": _base64(document),
-            "anchors": [_base64(anchor) for anchor in anchors],
-            "crls": [_base64(crl) for crl in crls],
-            "now": now.isoformat(),
-        }
         try:
-            return decode_report(self._ask(request))
+            return _decode_examined(self._ask(_examine_request("examine", document, anchors, crls, now)))
         except _ChildFailed as error:
-            return unreadable(f"the examination ended without an answer: {error}")
-        except BadReport:
-            return unreadable("the examination ended without an answer")
+            return _unanswered(error)
+
+    def read(
+        self, document: bytes, *, anchors: Sequence[bytes], crls: Sequence[bytes], now: datetime
+    ) -> tuple[DocumentReport, Look]:
+        """Examine a document and look at it, in one child: what takes the child down later cannot take the report back.
+
+        Where the report says that the document was altered, the look ends at
+        the first code of ours; ask :meth:`look` where that is not enough.
+
+        Raises:
+            SandboxUnavailable: the helper does not start.
+        """
+        if len(document) > MAX_DOCUMENT_BYTES:
+            return unreadable(f"longer than {MAX_DOCUMENT_BYTES} bytes"), Look(is_readable=False)
+        try:
+            examined, _, looked = self._ask(_examine_request("read", document, anchors, crls, now)).partition(BETWEEN)
+        except _ChildFailed as error:
+            return _unanswered(error), self.look(document)
+        try:
+            report = _decode_examined(examined)
+        except _ChildFailed as error:
+            report = _unanswered(error)
+        # A child that ended before it had looked may have used up its limits: the page gets limits of its own.
+        return report, _decode_look(looked) if looked else self.look(document)
 
     def look(self, document: bytes) -> Look:
         """Draw the first page, or open a picture, and read its QR codes and its text, within the limits.
@@ -147,7 +146,7 @@ class Sandbox:
             return Look(is_readable=False)
         try:
             return _decode_look(self._ask({"task": "look", "document": _base64(document)}))
-        except (_ChildFailed, BadReport):
+        except _ChildFailed:
             return Look(is_readable=False)
 
     def _ask(self, request: Mapping[str, Any]) -> bytes:
@@ -160,11 +159,9 @@ class Sandbox:
             message = json.dumps({**request, "limits": self._limits_object()}).encode()
             try:
                 here.sendall(_LENGTH.pack(len(message)) + message)
-                answer = _read_to_end(here, MAX_REPORT_BYTES)
-            except OSError as error:  # the child is gone, or the time is up
+            except OSError as error:  # the child is gone
                 raise _ChildFailed(type(error).__name__) from error
-        _raise_failure(answer)
-        return answer
+            return _read_to_end(here, 2 * MAX_REPORT_BYTES)
 
     def _limits_object(self) -> list[int]:
         return [self._limits.memory_bytes, self._limits.cpu_seconds, self._limits.wall_seconds]
@@ -221,12 +218,16 @@ class Sandbox:
 
 
 def _read_to_end(connection: socket.socket, limit: int) -> bytes:
-    """Read until the other side closes, at most ``limit`` bytes and one."""
+    """Read until the other side closes or the time is up, at most ``limit`` bytes and one part.
+
+    What came before a child was ended is kept: of two answers the first may be there.
+    """
     parts: list[bytes] = []
     length = 0
-    while length <= limit and (part := connection.recv(1 << 16)):
-        parts.append(part)
-        length += len(part)
+    with contextlib.suppress(OSError):
+        while length <= limit and (part := connection.recv(1 << 16)):
+            parts.append(part)
+            length += len(part)
     return b"".join(parts)
 
 
@@ -242,15 +243,43 @@ def _raise_failure(answer: bytes) -> None:
         raise _ChildFailed(kind)
 
 
-def _decode_look(answer: bytes) -> Look:
+def _decode_examined(answer: bytes) -> DocumentReport:
+    """Read the report of a child; raises _ChildFailed when it says that it failed."""
+    _raise_failure(answer)
     try:
+        return decode_report(answer)
+    except BadReport:
+        return unreadable("the examination ended without an answer")
+
+
+def _unanswered(error: _ChildFailed) -> DocumentReport:
+    return unreadable(f"the examination ended without an answer: {error}")
+
+
+def _decode_look(answer: bytes) -> Look:
+    """Read what a child saw; a child that failed, or says something else, saw nothing."""
+    if len(answer) > MAX_REPORT_BYTES:
+        return Look(is_readable=False)
+    try:
+        _raise_failure(answer)
         value = json.loads(answer)
-        symbols, text = tuple(value["symbols"]), value["text"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BadReport from error
-    if not all(isinstance(part, str) for part in (*symbols, text)):
-        raise BadReport
-    return Look(symbols, text)
+        symbols, text, is_whole = tuple(value["symbols"]), value["text"], value["is_whole"]
+    except (_ChildFailed, ValueError, TypeError, KeyError, RecursionError):
+        return Look(is_readable=False)
+    is_look = all(isinstance(part, str) for part in (*symbols, text)) and isinstance(is_whole, bool)
+    return Look(symbols, text, is_whole=is_whole) if is_look else Look(is_readable=False)
+
+
+def _examine_request(
+    task: str, document: bytes, anchors: Sequence[bytes], crls: Sequence[bytes], now: datetime
+) -> dict[str, Any]:
+    return {
+        "task": task,
+        "document": _base64(document),
+        "anchors": [_base64(anchor) for anchor in anchors],
+        "crls": [_base64(crl) for crl in crls],
+        "now": now.isoformat(),
+    }
 
 
 def _base64(content: bytes) -> str:
@@ -258,37 +287,6 @@ def _base64(content: bytes) -> str:
 
 
 # From here on: what runs in the helper and its children.
-
-
-def _examine_task(request: Mapping[str, Any]) -> bytes:
-    report = examine(
-        base64.b64decode(request["document"]),
-        anchors=[base64.b64decode(anchor) for anchor in request["anchors"]],
-        crls=[base64.b64decode(crl) for crl in request["crls"]],
-        now=datetime.fromisoformat(request["now"]),
-    )
-    return encode_report(report)
-
-
-def _look_task(request: Mapping[str, Any]) -> bytes:
-    document = base64.b64decode(request["document"])
-    if is_picture(document):
-        symbols, text = read_symbols(open_picture(document)), ""
-    else:
-        symbols, text = read_symbols(render(document, _PAGE_DPI)), extract_text(document)
-    return json.dumps({"symbols": symbols, "text": text}).encode()
-
-
-_TASKS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {"examine": _examine_task, "look": _look_task}
-
-
-def answer_request(message: bytes) -> bytes:
-    """Do one task and give its answer; whatever goes wrong becomes an answer too."""
-    try:
-        request = json.loads(message)
-        return _TASKS[request["task"]](request)
-    except Exception as error:  # noqa: BLE001 - a hostile file can raise anything; only the type is told
-        return json.dumps({"failed": type(error).__name__}).encode()
 
 
 def limit_process(memory_bytes: int, cpu_seconds: int, wall_seconds: int) -> None:
@@ -311,9 +309,9 @@ def answer_connection(connection: socket.socket) -> None:
         return
     message = _read_exactly(connection, length)
     limit_process(*json.loads(message)["limits"])
-    answer = answer_request(message)
     with contextlib.suppress(OSError):
-        connection.sendall(answer)
+        for answer in answers_to(message):
+            connection.sendall(answer)
 
 
 def _read_exactly(connection: socket.socket, length: int) -> bytes:
@@ -330,6 +328,7 @@ def serve(control: socket.socket) -> None:
     """Fork a child for every connection that is handed over, until the other side hangs up."""
     logging.disable(logging.CRITICAL)  # pyHanko logs what documents hold
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
+    warm()
     control.sendall(b"\1")
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 1)

@@ -22,9 +22,9 @@ ours must never be called a forgery. ``valid`` is only reached behind step 9.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from credential.errors import UnavailableError
 from credential.leaves import issue_leaf
@@ -35,10 +35,11 @@ from credential.serial import BadVerificationCode, parse_verification_code
 from credential.trust import TrustList
 from verifier.compare import check_photo, check_qr, check_same_claims, check_shown, summarise_qr
 from verifier.inquiry import Inquiry
-from verifier.presented import GOOD, failed_rules, is_altered, is_our_code, picture_report, what_is
+from verifier.look import Look, is_our_code
+from verifier.presented import GOOD, failed_rules, picture_report, shows_code, what_is
+from verifier.reader import Reader
 from verifier.reasons import Step
-from verifier.report import DocumentReport, Integrity, Trust
-from verifier.sandbox import Look
+from verifier.report import DocumentReport, Integrity, Trust, is_altered
 from verifier.signed_range import revisions_of
 from verifier.status import check_expiry, check_history, check_state
 from verifier.steps import Found, Steps, Supplied
@@ -59,20 +60,6 @@ CLAIMS_ATTACHMENT = "certificate.cose"
 PROOF_ATTACHMENT = "certificate.tlog-proof"
 
 _NEEDED = {Step.TRUST_LIST, Step.CLAIMS, Step.LOG, Step.COMPARE, Step.STATUS, Step.EXPIRY}
-
-
-class Reader(Protocol):
-    """Reads hostile documents within limits; ``verifier.sandbox.Sandbox`` is one."""
-
-    def examine(
-        self, document: bytes, *, anchors: Sequence[bytes], crls: Sequence[bytes], now: datetime
-    ) -> DocumentReport:
-        """Say what a document's signatures say."""
-        ...
-
-    def look(self, document: bytes) -> Look:
-        """Say what its first page shows."""
-        ...
 
 
 class Verifier:
@@ -204,13 +191,28 @@ class Verifier:
         inquiry.integrity = report.integrity
         return report
 
+    def _read(self, inquiry: Inquiry, document: bytes) -> tuple[DocumentReport, Look]:
+        if is_picture(document):
+            look = self._reader.look(document)
+            report = picture_report(look)
+        else:
+            anchors, crls = self._trust.ca_certs, self._supplied.crls
+            report, look = self._reader.read(document, anchors=anchors, crls=crls, now=inquiry.now)
+        inquiry.integrity = report.integrity
+        return report, look
+
     def _unsealed_file(self, inquiry: Inquiry, document: bytes) -> NoReturn:
         """Judge a file that the register has not sealed: it is never valid, but what is it?"""
         inquiry.document = document
-        look = self._reader.look(document)
-        report = picture_report(look) if is_picture(document) else self._examine(inquiry, document)
-        inquiry.integrity = report.integrity
+        report, look = self._read(inquiry, document)
         clue = self._clue(report, look)
+        is_by_code = (
+            clue is not None and clue.registered is not None and shows_code(look, clue.claims.verification_code)
+        )
+        if not (look.is_whole or is_by_code):
+            # The one code that was read leads nowhere, while another on the page might.
+            look = self._reader.look(document)
+            clue = self._clue(report, look)
         if clue is not None:
             self._steps.describe(inquiry, clue)
         inquiry.presented = what_is(report, names_ours=clue is not None or any(map(is_our_code, look.symbols)))

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from tests.attacks.test_own_documents import gap_of
 from tests.verifier.world import NOW, DirectReader, World
 from verifier.document import examine
+from verifier.look import Look
 from verifier.reasons import Word
 from verifier.report import DocumentReport, Integrity, Trust
-from verifier.sandbox import Look
 from verifier.verify import Verifier
 
 GOOD = {Integrity.INTACT, Integrity.INTACT_WITH_UPDATES}
@@ -68,6 +68,11 @@ class FooledReader:
     def look(self, document: bytes) -> Look:
         del document
         return self._look
+
+    def read(
+        self, document: bytes, *, anchors: Sequence[bytes], crls: Sequence[bytes], now: datetime
+    ) -> tuple[DocumentReport, Look]:
+        return self.examine(document, anchors=anchors, crls=crls, now=now), self.look(document)
 
 
 def outside_streams(document: bytes) -> list[int]:

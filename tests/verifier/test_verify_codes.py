@@ -25,8 +25,8 @@ from tests.verifier.world import (
     issue,
     make_qr_text,
 )
+from verifier.look import Look
 from verifier.reasons import Word
-from verifier.sandbox import Look
 from verifier.verdict import Outcome
 
 # ---- unknown things ---------------------------------------------------------------------------------------------

@@ -29,9 +29,10 @@ from tests.verifier.world import (
     trust_list,
 )
 from verifier.inquiry import Inquiry
+from verifier.look import Look
 from verifier.reasons import Word
 from verifier.report import Integrity
-from verifier.sandbox import Look, Sandbox
+from verifier.sandbox import Sandbox
 from verifier.verdict import Outcome, Presented, Verdict
 from verifier.verify import Verifier
 

@@ -25,8 +25,8 @@ from registry.status.token_list import LIFETIME, TTL, StatusList, pack_statuses,
 from tests.fakes_issuer import MemorySigner
 from tests.press.certificates import signing, template
 from verifier.document import examine
+from verifier.look import Look
 from verifier.report import DocumentReport
-from verifier.sandbox import Look
 from verifier.steps import Supplied
 from verifier.symbol import is_picture, open_picture, read_symbols
 from verifier.verify import Reader, Verifier
@@ -71,6 +71,11 @@ class DirectReader:
             return Look(read_symbols(render(document, 150)), extract_text(document))
         except pypdfium2.PdfiumError:
             return Look(is_readable=False)
+
+    def read(
+        self, document: bytes, *, anchors: Sequence[bytes], crls: Sequence[bytes], now: datetime
+    ) -> tuple[DocumentReport, Look]:
+        return self.examine(document, anchors=anchors, crls=crls, now=now), self.look(document)
 
 
 @dataclass
