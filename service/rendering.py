@@ -7,15 +7,17 @@ browser's ``Accept-Language``.
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2.visitor import NodeTransformer
 
 from credential.model import BadDate, PartialDate
 from press.display import chinese_date
@@ -62,16 +64,7 @@ class Pages:
     def __init__(self, public_url: str, assets: Assets, folder: Path | None = None) -> None:
         self._host = urlsplit(public_url).netloc
         self._assets = assets
-        self._environment = Environment(
-            loader=FileSystemLoader(folder or pages_folder()),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.filters["base64"] = lambda content: b64encode(content).decode("ascii")
-        self._environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
+        self._environments = {language: _environment(language, folder or pages_folder()) for language in _LANGUAGES}
 
     def render(self, request: Request, template_name: str, status: int = 200, **values: Any) -> Response:
         """Render a page in the reader's language, with headers that let nothing foreign in.
@@ -85,7 +78,7 @@ class Pages:
         """
         language = language_of(request)
         asked = request.query_params.get("lang") in _LANGUAGES
-        template = self._environment.get_template(template_name)
+        template = self._environments[language].get_template(template_name)
         context = _Words(language, stays=asked)
         content = template.render(
             {
@@ -114,6 +107,47 @@ class Pages:
         return self.render(request, "error.html", status, code=code, zh=zh, en=en)
 
 
+def _environment(language: str, folder: Path) -> Environment:
+    """Read templates for one language; each is compiled once a process."""
+    environment = _OneLanguage(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.choose = _Words(language, stays=False).choose
+    environment.filters["base64"] = lambda content: b64encode(content).decode("ascii")
+    environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
+    return environment
+
+
+class _OneLanguage(Environment):
+    """Chooses ``t("…", "…")`` when a template is compiled: a page has a hundred of them."""
+
+    choose: Callable[[str, str], str]
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree: nodes.Template = _Chosen(self.choose).visit(super()._parse(source, name, filename))
+        return tree
+
+
+class _Chosen(NodeTransformer):
+    """Puts the sentence of one language in the place of both, where both are written out."""
+
+    def __init__(self, choose: Callable[[str, str], str]) -> None:
+        self._choose = choose
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - the library's name
+        self.generic_visit(node)
+        texts = [one.value for one in node.args if isinstance(one, nodes.Const)]
+        is_plain = len(texts) == len(node.args) == 2 and not (node.kwargs or node.dyn_args or node.dyn_kwargs)
+        if isinstance(node.node, nodes.Name) and node.node.name == "t" and is_plain:
+            return nodes.Const(self._choose(*texts), lineno=node.lineno)
+        return node
+
+
 def _path_of(request: Request) -> str:
     """The path that the language switch leads back to; that of a form cannot be opened."""
     if request.method not in {"GET", "HEAD"}:
@@ -140,6 +174,7 @@ def group(code: str) -> str:
     return " ".join(code[start : start + _CODE_GROUP] for start in range(0, len(code), _CODE_GROUP))
 
 
+@lru_cache(maxsize=4096)
 def full_width(text: str) -> str:
     """Write Chinese punctuation as pages have it; our errors and reasons use that of ASCII, for terminals."""
     return _ASCII_PUNCTUATION.sub(lambda match: _WIDE[match[1] or match[2]], _BRACKETS.sub(r"（\1）", text))

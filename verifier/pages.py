@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse
 from credential.errors import InputError, RefusedError
 from credential.model import STATE_NAMES
 from credential.serial import BadVerificationCode, parse_verification_code
-from verifier.api import MAX_FORM_BYTES, PRIVATE_HEADERS, RETRY_SECONDS, code_json, verdict_status, wants_json
+from verifier.api import MAX_FORM_BYTES, PRIVATE_HEADERS, RETRY_SECONDS, code_json, on_loop, verdict_status, wants_json
 from verifier.desk import Desk
 from verifier.document import MAX_DOCUMENT_BYTES
 from verifier.explaining import (
@@ -75,7 +75,7 @@ def page_routes(desk: Desk, render: Render, guard: Guard, notices: Notices) -> A
     def home(request: Request) -> Response:
         return render(request, "home.html")
 
-    @router.get("/c/{code}", dependencies=[Depends(guard)])
+    @router.get("/c/{code}", dependencies=[Depends(on_loop(guard))])
     def by_code(request: Request, code: str) -> Response:
         if wants_json(request):
             return code_json(desk, code)
@@ -85,7 +85,7 @@ def page_routes(desk: Desk, render: Render, guard: Guard, notices: Notices) -> A
     def upload(request: Request) -> Response:
         return render(request, "file.html", uses_htmx=True)
 
-    @router.post("/verify/file", dependencies=[Depends(guard)], max_body_size=MAX_FORM_BYTES)
+    @router.post("/verify/file", dependencies=[Depends(on_loop(guard))], max_body_size=MAX_FORM_BYTES)
     def uploaded(request: Request, file: Annotated[UploadFile | None, File()] = None) -> Response:
         # One byte more than the limit is enough for the verifier to say that a file is too long.
         document = b"" if file is None else file.file.read(MAX_DOCUMENT_BYTES + 1)
@@ -104,7 +104,7 @@ def _add_typing(router: APIRouter, desk: Desk, render: Render, screen: "VerdictS
     def type_in(request: Request) -> Response:
         return render(request, "typed.html", uses_htmx=True, code="", code_error=False)
 
-    @router.post("/verify/code", dependencies=[Depends(guard)])
+    @router.post("/verify/code", dependencies=[Depends(on_loop(guard))])
     def typed_code(request: Request, code: Annotated[str, Form(max_length=_MAX_TYPED)] = "") -> Response:
         canonical = _canonical(code)
         if not canonical:
@@ -112,7 +112,7 @@ def _add_typing(router: APIRouter, desk: Desk, render: Render, screen: "VerdictS
             return render(request, "typed.html", 422, uses_htmx=True, **values)
         return RedirectResponse(f"/c/{canonical}{_language(request)}", 303, headers=PRIVATE_HEADERS)
 
-    @router.post("/verify/serial", dependencies=[Depends(guard)])
+    @router.post("/verify/serial", dependencies=[Depends(on_loop(guard))])
     def typed_serial(
         request: Request,
         serial: Annotated[str, Form(max_length=_MAX_TYPED)] = "",
@@ -149,7 +149,7 @@ def photo_routes(desk: Desk, portraits: Portraits, render: Render, guard: Guard,
     router = APIRouter(include_in_schema=False)
     screen = VerdictScreen(render, notices)
 
-    @router.post("/c/{code}/photo", dependencies=[Depends(guard)])
+    @router.post("/c/{code}/photo", dependencies=[Depends(on_loop(guard))])
     def photo(request: Request, code: str, last_six: Annotated[str, Form(max_length=_MAX_TYPED)] = "") -> Response:
         verdict = desk.verify_code(code[:_MAX_TYPED])
         canonical = _canonical(code)
