@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, exists, insert, select, update
 from sqlmodel import Session
 
 from credential.model import State
-from registry.columns import table_of
+from registry.columns import askable, table_of
 from registry.credentials import open_record_key, open_sealed
 from registry.service_tables import ClaimCodeRow, DownloadGrantRow
 from registry.tables import CredentialFileRow, CredentialRow, RecordKeyRow
@@ -107,7 +107,7 @@ def count_try(session: Session, serial: str, now: datetime) -> Sequence[LiveCode
     Returns:
         Those codes: one as a rule, several when several issuers or versions share the serial.
     """
-    of_serial = select(_CREDENTIALS.c.id).where(_CREDENTIALS.c.serial == serial)
+    of_serial = select(_CREDENTIALS.c.id).where(_CREDENTIALS.c.serial == askable(serial))
     taken = session.execute(
         update(_CODES)
         .where(_CODES.c.credential_id.in_(of_serial), _LIVE, _CODES.c.expires_at > now, _CODES.c.tries_left > 0)

@@ -39,6 +39,14 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
+def askable(text: str) -> str:
+    """A stranger's text as databases take it: what none can hold, NUL and lone surrogates, becomes a question mark.
+
+    No serial of ours has one, so nothing is found by it that is not there.
+    """
+    return text.encode(errors="replace").decode().replace("\0", "?")
+
+
 def table_of(model: type[SQLModel]) -> Table:
     """The Core table under a model, for bulk statements that need no objects."""
     return SQLModel.metadata.tables[str(model.__tablename__)]

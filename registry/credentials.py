@@ -13,7 +13,7 @@ from credential.model import Holder, PartialDate, State
 from credential.names import fold_name_for_matching
 from registry.batches import insert_pack, record_owner
 from registry.chunks import PhotoPlace
-from registry.columns import table_of
+from registry.columns import askable, table_of
 from registry.packs import Pack
 from registry.tables import BatchRowRow, CredentialFileRow, CredentialRow, PackRow, RecordKeyRow
 from registry.vault import RecordKey, Vault, place
@@ -231,7 +231,7 @@ def get_credential(
     Raises:
         UnknownSerial: there is none, or several issuers use the serial and none was named.
     """
-    found = _find(session, col(CredentialRow.serial) == serial, lock=lock)
+    found = _find(session, col(CredentialRow.serial) == askable(serial), lock=lock)
     if issuer_id is not None:
         found = [one for one in found if one.issuer_id == issuer_id]
     if not found or len({one.issuer_id for one in found}) > 1:
@@ -247,7 +247,7 @@ def find_by_id(session: Session, credential_id: int, *, lock: bool = False) -> F
 
 def find_by_serial(session: Session, serial: str) -> list[FoundCredential]:
     """All versions under a serial, newest first."""
-    return _find(session, col(CredentialRow.serial) == serial)
+    return _find(session, col(CredentialRow.serial) == askable(serial))
 
 
 def find_by_person(session: Session, vault: Vault, holder: Holder) -> list[FoundCredential]:

@@ -20,7 +20,7 @@ from credential.merkle import LogProof
 from credential.model import State
 from credential.ports import Blobs, Change, Link, RegisteredCredential, RegisteredFile
 from registry.batches import record_owner
-from registry.columns import table_of
+from registry.columns import askable, table_of
 from registry.credentials import UnknownSerial, open_record_key, open_sealed
 from registry.database import Database
 from registry.history import HistoryKind, details_place
@@ -191,7 +191,7 @@ class RegistrySource:
 
     def by_serial(self, serial: str) -> Sequence[RegisteredCredential]:
         """Find all versions under a serial (several issuers may use the same), newest first."""
-        return self._find(_BY_SERIAL, serial)
+        return self._find(_BY_SERIAL, askable(serial))
 
     def candidates(self, serial: str) -> Sequence[RegisteredCredential]:
         """Find all versions under a serial, newest first, and fill up to ``CANDIDATES`` with others.
@@ -201,7 +201,7 @@ class RegistrySource:
         proofs are as many whether the serial exists or not, and whatever became
         of it; more versions than ``CANDIDATES`` take longer.
         """
-        serial = serial.encode(errors="replace").decode()  # a lone surrogate is in no serial, and in no database
+        serial = askable(serial)
         start = int.from_bytes(self._vault.blind("candidates", serial)[: _FRACTION_BITS // 8])
         with self._database.reading() as session:
             found = _found(session, _BY_SERIAL, serial)
@@ -315,7 +315,7 @@ class DocumentStore:
                 (col(RecordKeyRow.batch_id) == CredentialRow.batch_id)
                 & (col(RecordKeyRow.row_number) == CredentialRow.row_number),
             )
-            .where(CredentialRow.serial == serial)
+            .where(CredentialRow.serial == askable(serial))
             .order_by(_IS_PRINTED.desc(), col(CredentialRow.version).desc())
         )
         if issuer_id is not None:
