@@ -62,7 +62,7 @@ def begin(session: Session, request: Request, *, now: datetime, lease_from: date
     query = select(IdempotentRequestRow).where(
         IdempotentRequestRow.token_id == request.token_id, IdempotentRequestRow.key == request.key
     )
-    row = session.exec(query.with_for_update()).first()
+    row = session.exec(query.with_for_update(key_share=True)).first()
     if row is None:
         return _insert(session, request, now), None
     if row.request_digest != request.digest:
@@ -90,7 +90,7 @@ def _insert(session: Session, request: Request, now: datetime) -> Turn:
 
 def finish(session: Session, request: Request, answer: Answer) -> None:
     """Keep the answer of a request that began; a second answer of one taken over is dropped."""
-    row = session.get(IdempotentRequestRow, (request.token_id, request.key), with_for_update=True)
+    row = session.get(IdempotentRequestRow, (request.token_id, request.key), with_for_update={"key_share": True})
     if row is not None and row.status is None:
         row.status, row.content_type, row.body = answer.status, answer.content_type, answer.body
         session.flush()
