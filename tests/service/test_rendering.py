@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request, Response
@@ -54,6 +55,21 @@ def test_the_browser_says_which_language(client: Client, accepts: str, lang: str
 
     assert f'<p id="lang">{lang}</p>' in page.text
     assert 'href="/verify"' in page.text  # a language that was not chosen by hand is not put into addresses
+
+
+def test_sentences_that_are_written_out_are_chosen_at_compilation_and_escaped_as_ever(tmp_path: Path) -> None:
+    """What is known first (both texts) and what is known late (a variable, a part) come out alike."""
+    source = """{{ t("甲, <b>", "a & b") }}|{{ t(zh, "a & b") }}|{{ t("甲, " ~ late, en) }}|{{ shout(t("乙", "b")) }}"""
+    (tmp_path / "page.html").write_text(source, encoding="utf-8")
+    pages = Pages("https://zs.example.gov.cn", Assets(), tmp_path)
+    late: dict[str, Any] = {"zh": "甲, <b>", "en": "a & b", "late": "<b>", "shout": lambda text: f"{text}!"}
+
+    def shown(language: str) -> bytes:
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": f"lang={language}".encode()}
+        return bytes(pages.render(Request({**scope, "headers": []}), "page.html", **late).body)
+
+    for language, one, other in (("zh", "甲，&lt;b&gt;", "乙!"), ("en", "a &amp; b", "b!")) * 2:
+        assert shown(language).decode() == f"{one}|{one}|{one}|{other}"
 
 
 def test_a_chosen_language_wins_and_stays(client: Client) -> None:
