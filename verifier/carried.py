@@ -62,14 +62,20 @@ class Carried:
     photo_digest: bytes = b""
 
 
-def read_carried(document: bytes, signed_end: int) -> Carried:
+def read_carried(document: bytes, signed_end: int, opened: PdfFileReader | None = None) -> Carried:
     """Read page count, known attachments and the photo of the signed revision.
 
     Without a good signed revision they are read from the whole file: they only
     serve to say which credential the file pretends to be.
+
+    Args:
+        document: the whole file.
+        signed_end: length of the signed revision, 0 when there is no good one.
+        opened: the whole file as it was opened before; used where all of it is read.
     """
     try:
-        reader = open_document(document[: signed_end or None])
+        is_whole = signed_end in {0, len(document)}
+        reader = opened if opened is not None and is_whole else open_document(document[: signed_end or None])
         count = reader.root["/Pages"]["/Count"]
         attachments = dict(_attachments(reader))
     except HOSTILE:

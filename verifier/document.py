@@ -146,7 +146,7 @@ def _examine_revisions(document: bytes, trust: Anchors) -> DocumentReport:
     if not any(signature.sig_object_type == "/Sig" for signature in embedded):
         return _unsigned(document, (readable,))
     judged = [_judge(document, reader, signature, trust) for signature in embedded]
-    return _sum_up(document, judged, (readable, removed))
+    return _sum_up(document, reader, judged, (readable, removed))
 
 
 def _judge(document: bytes, reader: PdfFileReader, signature: EmbeddedPdfSignature, trust: Anchors) -> _Judged:
@@ -163,12 +163,14 @@ def _judge(document: bytes, reader: PdfFileReader, signature: EmbeddedPdfSignatu
     )
 
 
-def _sum_up(document: bytes, judged: Sequence[_Judged], before: tuple[Finding, ...]) -> DocumentReport:
+def _sum_up(
+    document: bytes, reader: PdfFileReader, judged: Sequence[_Judged], before: tuple[Finding, ...]
+) -> DocumentReport:
     """Make one result out of those of all signatures."""
     findings = (*before, *(finding for one in judged for finding in one.findings), *_admissions(judged))
     reports = tuple(one.report for one in judged)
     if not all(report.is_intact and not report.is_weak for report in reports):
-        return _with_carried(replace(_broken(findings), signatures=reports), read_carried(document, 0))
+        return _with_carried(replace(_broken(findings), signatures=reports), read_carried(document, 0, reader))
     signers = [one for one in judged if not one.report.is_timestamp]
     first = signers[0]
     if not all(finding.passed for finding in findings):
@@ -185,7 +187,7 @@ def _sum_up(document: bytes, judged: Sequence[_Judged], before: tuple[Finding, .
         is_canonical=first.own.is_canonical,
         findings=findings,
     )
-    return _with_carried(report, read_carried(document, first.report.revision_end))
+    return _with_carried(report, read_carried(document, first.report.revision_end, reader))
 
 
 def _broken(findings: tuple[Finding, ...]) -> DocumentReport:
