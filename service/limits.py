@@ -114,7 +114,7 @@ class Limiter:
 
 def kind_of(request: Request) -> Kind:
     """Say by path and type which kind a request is."""
-    path = request.url.path.rstrip("/")
+    path: str = request.scope["path"].rstrip("/")  # what routes are chosen by; the URL would be put together to be cut
     if path in {"/claim", "/api/v1/claims"}:
         return Kind.CLAIM
     if path.startswith("/api/v1/downloads/"):
