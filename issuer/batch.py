@@ -37,7 +37,7 @@ from registry.chunks import (
     numbered_rows,
     read_rows,
 )
-from registry.database import Session
+from registry.database import Database, Session
 from registry.history import HistoryKind
 from registry.issuers import get_person, lock_issuer
 from registry.packs import Pack, PackItem, build_pack, item_place
@@ -244,9 +244,9 @@ def cancel(office: Office, batch_id: int, *, person: str, reason: str, now: date
         return get_batch(session, batch_id)
 
 
-def refusals(office: Office, batch_id: int) -> list[Problem]:
+def refusals(database: Database, batch_id: int) -> list[Problem]:
     """Say in words of every row without a certificate why it has none."""
-    with office.database.reading() as session:
+    with database.reading() as session:
         return [_problem(fate) for fate in fates(session, batch_id)]
 
 

@@ -20,8 +20,8 @@ class UnknownProposal(InputError):
 
     def __init__(self, proposal_id: int) -> None:
         super().__init__(
-            f"there is no proposed change {proposal_id}; see `yinzheng change list`",
-            f"没有编号为 {proposal_id} 的变更申请; 可用 yinzheng change list 查看",
+            f"there is no proposed change {proposal_id}; compare the number with the list of changes",
+            f"没有编号为 {proposal_id} 的变更申请; 请在变更列表中核对编号",
         )
 
 
@@ -92,12 +92,24 @@ def get_proposal(session: Session, proposal_id: int, issuer_id: str, *, lock: bo
     return _proposal(_row(session, proposal_id, issuer_id, lock=lock))
 
 
-def list_proposals(session: Session, issuer_id: str, *, waiting_only: bool) -> list[Proposal]:
-    """The proposed changes of an issuer, newest first."""
+def list_proposals(
+    session: Session, issuer_id: str, *, waiting_only: bool, before: int = 0, limit: int | None = None
+) -> list[Proposal]:
+    """The proposed changes of an issuer, newest first.
+
+    Args:
+        session: to read in.
+        issuer_id: of the issuer.
+        waiting_only: leave out what was decided.
+        before: only those with a smaller number; 0 for the newest.
+        limit: how many at most; None for all.
+    """
     query = select(ProposedChangeRow).where(ProposedChangeRow.issuer_id == issuer_id)
     if waiting_only:
         query = query.where(ProposedChangeRow.outcome == "")
-    return [_proposal(row) for row in session.exec(query.order_by(col(ProposedChangeRow.id).desc()))]
+    if before:
+        query = query.where(col(ProposedChangeRow.id) < before)
+    return [_proposal(row) for row in session.exec(query.order_by(col(ProposedChangeRow.id).desc()).limit(limit))]
 
 
 def find_waiting(session: Session, *, credential_id: int | None, batch_id: int | None) -> Proposal | None:

@@ -194,11 +194,9 @@ def export(house: House, batch_id: int, folder: Path, on_progress: Callable[[int
 
 def problems(house: House, batch_id: int) -> tuple[Problem, ...]:
     """Why rows of a batch have no certificate: what intake found, and what approval refused."""
-    batch = _batch(house, batch_id)
-    office = _line(house, batch).office
     with house.database.reading() as session:
         found = read_problems(session, house.vault, batch_id)
-    return (*found, *batches.refusals(office, batch_id))
+    return (*found, *batches.refusals(house.database, batch_id))
 
 
 def view(house: House, batch_id: int, *, is_new: bool = False) -> BatchView:

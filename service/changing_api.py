@@ -78,8 +78,9 @@ class HouseChanges:
 
     def changes(self, caller: SignedIn, *, waiting_only: bool, before: int, limit: int) -> ChangePage:
         """Proposed changes, newest first."""
-        views = proposals.views(self._house, issuer=caller.issuer_id, waiting_only=waiting_only)
-        found = [one for one in views if not before or one.id < before]
+        found = proposals.views(
+            self._house, issuer=caller.issuer_id, waiting_only=waiting_only, before=before, limit=limit + 1
+        )
         items = [ChangeShown.model_validate(_values(one)) for one in found[:limit]]
         return ChangePage(items=items, next_before=items[-1].id if len(found) > limit else None)
 

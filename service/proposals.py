@@ -130,11 +130,22 @@ def view(house: House, proposal_id: int, *, issuer: str) -> ProposalView:
         return _view(session, desk, get_proposal(session, proposal_id, issuer))
 
 
-def views(house: House, *, issuer: str, waiting_only: bool = True) -> list[ProposalView]:
-    """The proposed changes of an issuer, newest first."""
+def views(
+    house: House, *, issuer: str, waiting_only: bool = True, before: int = 0, limit: int | None = None
+) -> list[ProposalView]:
+    """The proposed changes of an issuer, newest first; only those that are shown are decrypted.
+
+    Args:
+        house: of the installation.
+        issuer: id of the issuer.
+        waiting_only: leave out what was decided.
+        before: only those with a smaller number; 0 for the newest.
+        limit: how many at most; None for all.
+    """
     desk = house.desk(house.issuer(issuer))
     with house.database.reading() as session:
-        return [_view(session, desk, one) for one in list_proposals(session, issuer, waiting_only=waiting_only)]
+        found = list_proposals(session, issuer, waiting_only=waiting_only, before=before, limit=limit)
+        return [_view(session, desk, one) for one in found]
 
 
 def _shown(house: House, desk: ChangeDesk, proposal: Proposal) -> ProposalView:

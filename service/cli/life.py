@@ -99,6 +99,7 @@ def add_to(app: typer.Typer) -> None:
     change_app.command("list", help=say("列出待复核的变更", "list the changes that wait"))(change_list)
     change_app.command("approve", help=say("批准一项变更", "approve a proposed change"))(change_approve)
     change_app.command("refuse", help=say("退回一项变更", "refuse a proposed change"))(change_refuse)
+    change_app.command("withdraw", help=say("撤回本人提出的变更", "take your own proposal back"))(change_withdraw)
     app.add_typer(change_app, name="change")
 
 
@@ -278,6 +279,16 @@ def change_refuse(
 ) -> None:
     """Refuse a proposed change."""
     _show_proposal(proposals.refuse(house_of(context), change, issuer=issuer, checker=checker))
+
+
+def change_withdraw(
+    context: typer.Context,
+    change: Annotated[int, typer.Argument(metavar="CHANGE", help=say("变更申请编号", "number of the change"))],
+    issuer: OwnIssuerOption,
+    maker: AsOption,
+) -> None:
+    """Take a proposed change back as the person who proposed it."""
+    _show_proposal(proposals.withdraw(house_of(context), change, issuer=issuer, maker=maker))
 
 
 def _change(

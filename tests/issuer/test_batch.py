@@ -227,7 +227,7 @@ def test_a_title_issued_already_is_refused_by_row_and_the_others_go_on(house: Ho
     assert dict(second.obstacles) == {5: taken[0], 6: taken[1]}, "the maker is told at once"
     allow(house, second.batch)
     house.engine.run(second.batch.id, lambda _: None)
-    problems = refusals(house.office, second.batch.id)
+    problems = refusals(house.database, second.batch.id)
     assert [(one.row, one.code) for one in problems] == [(5, "already-issued"), (6, "already-issued")]
     assert [serial in one.zh and serial in one.en for one, serial in zip(problems, taken, strict=True)] == [True, True]
     with house.database.reading() as session:
@@ -240,14 +240,14 @@ def test_a_title_numbered_in_another_batch_is_refused_too(house: House) -> None:
     first, second = send(house, 2), send(house, 3, photos=False)
     allow(house, first)
     allow(house, second)
-    assert [one.row for one in refusals(house.office, second.id)] == [5, 6]
+    assert [one.row for one in refusals(house.database, second.id)] == [5, 6]
 
 
 def test_one_title_twice_in_a_sheet_is_issued_once(house: House) -> None:
     records = [*make_records(1), replace(make_records(1)[0], row=9)]
     batch = submit(house.office, records, [], maker=MAKER, now=START).batch
     allow(house, batch)
-    (problem,) = refusals(house.office, batch.id)
+    (problem,) = refusals(house.database, batch.id)
     assert problem.row == 9
     assert serials(house, batch)[0] in problem.zh
 
@@ -329,7 +329,7 @@ def test_cancelling_voids_what_is_not_reserved_and_tells_the_log(house: House, m
     for serial in numbers[2:]:
         salt = house.vault.blind("void-leaf", ISSUER.id, serial)[:SALT_BYTES]
         assert void_leaf(ISSUER.uscc, serial, "batch-cancelled", salt) in leaves
-    assert [(one.row, one.code) for one in refusals(house.office, batch.id)] == [
+    assert [(one.row, one.code) for one in refusals(house.database, batch.id)] == [
         (7, "batch-cancelled"),
         (8, "batch-cancelled"),
     ]

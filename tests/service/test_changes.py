@@ -9,8 +9,9 @@ import pytest
 from credential.model import Ban, RevocationReason, State
 from registry.batches import list_batches
 from registry.credentials import FoundCredential, UnknownSerial, find_by_batch
-from service.changes import IncompleteBan, SeveralIssuers, revoke_credential
+from service.changes import Action, IncompleteBan, SeveralIssuers, revoke_credential
 from service.house import House, SystemClock
+from service.proposals import propose, view
 from service.settings import Settings
 from tests.service.at_hand import PASSPHRASE, person_row, run, write_sheet
 
@@ -162,3 +163,17 @@ def _credentials(data: Path, issuer: str) -> list[FoundCredential]:
     with house_of(data).database.reading() as session:
         found = [one for batch in list_batches(session) for one in find_by_batch(session, batch.id)]
     return [one for one in found if one.issuer_id == issuer]
+
+
+def test_a_proposal_is_taken_back_by_the_one_who_made_it_and_by_nobody_else(issued_data: Path) -> None:
+    house = house_of(issued_data)
+    with house.database.reading() as session:
+        serial = find_by_batch(session, 1)[0].serial
+    made = propose(house, serial, Action.REVOKE, issuer="nb", reason="fraud", decision="1号", maker="wang")
+    command = ("--data", issued_data, "change", "withdraw", str(made.id), "--issuer", "nb", "--as")
+
+    assert run(*command, "li").error == "not-your-proposal"
+    assert run(*command, "wang").code == 0
+    assert view(house, made.id, issuer="nb").outcome == "withdrawn"
+    assert run(*command, "wang").error == "proposal-decided"
+    house.database.close()

@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 
+from issuer.change import ChangeDesk
+from issuer.proposal import details_of
+from registry.database import Session
+from registry.proposals import Proposal
 from service import batches
 from tests.service.api.conftest import Api
 from tests.service.api.test_batches import assert_problem
@@ -182,3 +186,18 @@ def test_a_correction_that_intake_refuses_lists_why(api: Api, done: dict[str, An
     body = assert_problem(api.post(f"/credentials/{done['serials'][0]}/corrections", json=sent), 422, "record-refused")
 
     assert "date-does-not-exist" in {one["code"] for one in body["problems"]}
+
+
+def test_a_page_of_changes_decrypts_no_others(api: Api, done: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for serial in done["serials"]:
+        _propose(api, serial)
+    opened: list[int] = []
+
+    def watched(session: Session, desk: ChangeDesk, one: Proposal) -> dict[str, Any]:
+        opened.append(one.id)
+        return details_of(session, desk, one)
+
+    monkeypatch.setattr("issuer.proposal.details_of", watched)
+
+    assert len(api.get("/changes?limit=1").json()["items"]) == 1
+    assert len(opened) == 2  # the second says whether there is a next page
