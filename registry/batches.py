@@ -38,8 +38,8 @@ class UnknownBatch(InputError):
 
     def __init__(self, batch_id: int) -> None:
         super().__init__(
-            f"there is no batch {batch_id}; see `yinzheng batch list`",
-            f"没有批次 {batch_id}; 可用 yinzheng batch list 查看",
+            f"there is no batch {batch_id}; compare the number with the list of batches",
+            f"没有批次 {batch_id}; 请在批次列表中核对编号",
         )
 
 

@@ -54,10 +54,9 @@ class IncompleteBan(InputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "a ban needs --ban-from, --ban-until and --ban-basis together, the first day before the last; leave "
-            "all three out to take the issuer's default",
-            "限制申报须同时给出 --ban-from、--ban-until 和 --ban-basis, 且起始日不晚于截止日; "
-            "三项都不给则按机构默认规则",
+            "a ban needs its first day, its last day and the document it rests on together, the first day not after "
+            "the last; leave all three out to take the issuer's default",
+            "限制申报须同时给出起始日、截止日和依据文件, 且起始日不晚于截止日; 三项都不给则按机构默认规则",
         )
 
 

@@ -1,6 +1,7 @@
 """Batches over HTTP: checked, submitted, approved by another, issued, cancelled; hostile uploads refused."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from openpyxl import load_workbook  # type: ignore[import-untyped] # it has no types
 
 from service import batches
+from service.house import House
 from tests.service.api.conftest import Api
 from tests.service.at_hand import person_row, write_sheet
 
@@ -19,11 +21,16 @@ def files(content: bytes, name: str = "sheet.csv") -> dict[str, Any]:
     return {"sheet": (name, content)}
 
 
+#: Only who makes tokens is sent there.
+OF_THE_COMMAND_LINE = re.compile(r"--[a-z]|yinzheng (?!token create)")
+
+
 def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     body: dict[str, Any] = answer.json()
     assert (answer.status_code, body["status"], body["code"]) == (status, status, code)
     assert body["detail"] == body["en"] != body["zh"]
+    assert not OF_THE_COMMAND_LINE.search(body["en"] + body["zh"]), "this reader has no command line"
     return body
 
 
@@ -263,3 +270,17 @@ def test_a_form_without_a_sheet_names_it(api: Api) -> None:
     body = assert_problem(api.post("/batches", data={"template": ""}), 422, "invalid-request")
 
     assert [(one["in"], one["field"]) for one in body["errors"]] == [("body", "sheet")]
+
+
+def test_the_problems_of_a_batch_are_read_without_a_press_or_a_key(
+    api: Api, sheet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = api.submit(sheet).json()
+
+    def opened(*_: object) -> None:
+        pytest.fail("the press was opened, and with it a signing key")
+
+    monkeypatch.setattr(House, "press", opened)
+
+    answer = api.get(f"/batches/{batch['id']}/problems")
+    assert {one["row"] for one in answer.json()["items"]} == {0, 2, 3, 4}
