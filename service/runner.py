@@ -16,6 +16,7 @@ from credential.errors import Error, RefusedError, UnavailableError
 from registry.chunks import unfinished_batches
 from service import batches
 from service.house import House
+from service.issuers import all_issuers
 from service.keeping import refresh_status_lists
 
 BATCH_PAUSE = 15.0
@@ -62,6 +63,7 @@ class Runner:
         self._house = house
         self._troubles: dict[int, Trouble] = {}
         self._stopping = Event()
+        self._is_warm = False
         self._issuing = _Loop("issuing", self._issue_waiting, BATCH_PAUSE)
         self._keeping = _Loop("keeping", self._keep, KEEPING_PAUSE)
 
@@ -87,7 +89,23 @@ class Runner:
         self._issuing.stop()
         self._keeping.stop()
 
+    def _warm(self) -> None:
+        """Compile what each issuer's certificates begin with, so that the first to check or submit need not wait."""
+        self._is_warm = True
+        for issuer in all_issuers(self._house):
+            if self._stopping.is_set():
+                return
+            try:
+                template = self._house.templates.current(issuer.settings.template)
+                press = self._house.press(issuer, template)
+                for photo in template.layouts:
+                    press.prefix(photo)
+            except Error as error:
+                _logger.warning("the press of %s is not warmed up: %s", issuer.id, error.code)
+
     def _issue_waiting(self) -> None:
+        if not self._is_warm:
+            self._warm()
         with self._house.database.reading() as session:
             waiting = unfinished_batches(session)
         for batch_id in waiting:

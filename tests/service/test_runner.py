@@ -3,16 +3,22 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from press.strict_table import BadTemplate
+from press.template import Template
+from registry.issuers import Issuer
 from registry.status.token_list import TTL
 from service import batches
 from service import runner as runner_module
+from service.app import Application
 from service.batches import BatchView
 from service.house import House, open_house
 from service.runner import Runner
 from service.settings import Settings
+from tests.asgi_client import Client
 from tests.service.at_hand import PASSPHRASE, person_row, write_sheet
 
 PATIENCE = 60.0  # seconds until a busy machine has issued a few certificates
@@ -140,3 +146,62 @@ def test_status_lists_are_published_anew_past_their_ttl(issued_data: Path, monke
     runner.start()
     until(lambda: house.status_lists.token(1) != token)
     runner.stop()
+
+
+def test_the_press_of_each_issuer_is_warm_soon_after_the_start(house: House, runner: Runner) -> None:
+    cache = house.folder.cache
+    shared = cache.resolve()
+    cache.unlink()
+    cache.mkdir()
+    for one in shared.iterdir():
+        if one.name != "prefixes":
+            (cache / one.name).symlink_to(one)
+    layouts = house.templates.current(house.issuer("nb").settings.template).layouts
+
+    runner.start()
+    until(lambda: len(list((cache / "prefixes").glob("[!.]*"))) == len(layouts))
+
+
+def test_a_press_that_cannot_be_warmed_up_is_logged_and_holds_up_nothing(
+    house: House, runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = submitted(house, tmp_path)
+    batches.approve(house, batch.id, checker="li")
+    current = house.templates.current
+    asked: list[str] = []
+
+    def first_fails(name: str) -> Template:
+        asked.append(name)
+        if len(asked) == 1:
+            raise BadTemplate("template.toml", "it is being edited", "正在编辑")
+        return current(name)
+
+    monkeypatch.setattr(house.templates, "current", first_fails)
+    runner.start()
+    until(lambda: batches.view(house, batch.id).is_finished)
+
+    assert "the press of nb is not warmed up: bad-template" in caplog.text
+    assert batches.view(house, batch.id).issued == 3
+
+
+def test_the_service_is_ready_while_its_press_warms_up(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YINZHENG_PASSPHRASE", PASSPHRASE)
+    application = Application(Settings(data=data))
+    assert application.runner is not None
+    is_warming, may_end = Event(), Event()
+
+    def slowly(*_: object) -> list[Issuer]:
+        is_warming.set()
+        may_end.wait(PATIENCE)
+        return []
+
+    monkeypatch.setattr(runner_module, "all_issuers", slowly)
+    application.runner.start()
+    try:
+        assert is_warming.wait(PATIENCE)
+        assert Client(application.build()).get("/readyz").status_code == 200
+    finally:
+        may_end.set()
+        application.runner.stop()
+        application.desk.close()
+        application.house.database.close()
