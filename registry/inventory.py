@@ -56,6 +56,16 @@ def expected_objects(session: Session) -> Iterator[tuple[str, int]]:
         yield prefix_name(prefix.prefix_digest), prefix.length
 
 
+def bound_versions(session: Session) -> dict[str, int]:
+    """The digests, hex, of the template versions that batches are bound to, each with its first batch."""
+    found: dict[str, int] = {}
+    for batch in session.execute(select(_BATCHES.c.id, _BATCHES.c.binding).order_by(_BATCHES.c.id)):
+        version = batch.binding.get("template version", "")
+        if version:
+            found.setdefault(version, batch.id)
+    return found
+
+
 def count_waiting_work(session: Session) -> WaitingWork:
     """Count what waits for a person or a worker; cancelled batches wait for nobody but for reserved chunks."""
     to_do = (ChunkState.READY.value, ChunkState.RESERVED.value)

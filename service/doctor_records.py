@@ -6,14 +6,18 @@ Quick looks only; ``yinzheng log verify`` works the whole log out again.
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from credential.errors import UnavailableError
 from credential.note import open_checkpoint
 from credential.trust import Role
+from press.strict_table import BadTemplate
+from press.template_folder import open_archive
 from registry.agreement import check_states
 from registry.history import verify_logged_history
-from registry.inventory import expected_objects
+from registry.inventory import bound_versions, expected_objects
 from registry.log.outbox import count_logged, count_waiting
 from registry.log.reader import committed_size
 from registry.status.token_list import StatusExpired, open_status_token
+from registry.templates import TemplateVersion, list_versions
 from service.finding import Finding
 from service.house import House
 
@@ -200,6 +204,53 @@ def _objects(house: House) -> Iterator[Finding]:
         yield Finding("ok", name, (f"{count} 个, 齐全", f"{count}, all there"))
 
 
+def _template_versions(house: House) -> Iterator[Finding]:
+    name = ("模板版本", "template versions")
+    with house.database.reading() as session:
+        versions = list_versions(session)
+        bound = bound_versions(session)
+    known = {one.digest.hex() for one in versions}
+    unregistered = [f"{digest[:8]} (batch {batch})" for digest, batch in bound.items() if digest not in known]
+    lost = [f"{one.name} {one.number}" for one in versions if not _is_whole(house, one)]
+    if unregistered:
+        named = ", ".join(unregistered[:MAX_NAMED])
+        yield Finding(
+            "bad",
+            name,
+            (f"登记库中没有批次所用的版本: {named}", f"versions that batches name are not registered: {named}"),
+            (
+                "条目被删除: 请查明数据库被何人改动, 并从备份恢复",
+                "entries were deleted: find out who wrote to the database, then restore it from a backup",
+            ),
+        )
+    if lost:
+        named = ", ".join(lost[:MAX_NAMED])
+        yield Finding(
+            "bad",
+            name,
+            (
+                f"{len(versions)} 个中有 {len(lost)} 个缺失或损坏: {named}",
+                f"{len(lost)} of {len(versions)} are gone or damaged: {named}",
+            ),
+            (
+                "请从备份恢复 blobs/template; 或(模板未改动时)删去损坏的文件并再次用该模板提交批次",
+                "restore blobs/template from the backup, or remove the damaged file and submit a batch with it",
+            ),
+        )
+    if not unregistered and not lost:
+        yield Finding("ok", name, (f"{len(versions)} 个, 齐全", f"{len(versions)}, all there"))
+
+
+def _is_whole(house: House, version: TemplateVersion) -> bool:
+    """Whether the object holds the version, file by file, and the register the rules of that very version."""
+    try:
+        kept = open_archive(house.blobs.read(version.blob))
+        rules = open_archive(version.rules, only_rules=True)
+    except (BadTemplate, UnavailableError):
+        return False
+    return kept.digest == rules.digest == version.digest and kept.name == version.name
+
+
 RECORD_LOOKS: tuple[tuple[tuple[str, str], Callable[[House], Iterator[Finding]]], ...] = (
     (("签发日志", "log"), _log),
     (("待发布", "waiting to be published"), _waiting),
@@ -207,5 +258,6 @@ RECORD_LOOKS: tuple[tuple[tuple[str, str], Callable[[House], Iterator[Finding]]]
     (("证书状态", "states"), _states),
     (("状态列表", "status lists"), _status),
     (("存储对象", "stored objects"), _objects),
+    (("模板版本", "template versions"), _template_versions),
 )
 """Each look with the name to use when it fails."""

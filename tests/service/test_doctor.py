@@ -214,9 +214,46 @@ def only_warning(data: Path) -> Finding:
 def test_lost_blobs_are_found(parts: DataFolder) -> None:
     parts.blobs.rename(parts.root / "moved-away")
 
-    found = only_bad(parts.root)
+    found, templates = bad(parts.root)
     assert found.name[1] == "stored objects"
     assert "2 of 2 are gone" in found.found[1]
+    assert templates.name[1] == "template versions"
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut", "another"])
+def test_a_lost_or_damaged_template_version_is_found_and_the_cure_cures(
+    parts: DataFolder, damage: str, tmp_path: Path
+) -> None:
+    (file,) = [one for one in (parts.blobs / "template").rglob("*") if one.is_file()]
+    content = file.read_bytes()
+    at = content.index(b"sRGB" if b"sRGB" in content else b"title")
+    file.unlink()
+    if damage != "lost":
+        file.write_bytes(content[: len(content) // 2] if damage == "cut" else content[:at] + b"X" + content[at + 1 :])
+
+    found = only_bad(parts.root)
+    assert found.name[1] == "template versions"
+    assert found.found[1] == "1 of 1 are gone or damaged: professional-title 1"
+
+    file.unlink(missing_ok=True)
+    sheet = write_sheet(tmp_path / "next.csv", [person_row(77)])
+    assert run("--data", parts.root, "issue", sheet, "--issuer", "nb", "--as", "wang").code == 0
+    assert bad(parts.root) == []
+
+
+def test_a_version_that_a_batch_names_and_the_register_does_not_know_is_found(parts: DataFolder) -> None:
+    with sqlite3.connect(parts.database) as connection:
+        triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for (name,) in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("DELETE FROM template_prefix")
+        connection.execute("DELETE FROM template_version")
+    connection.close()
+    assert run("--data", parts.root, "migrate").code == 0  # puts the rules back
+
+    names = {one.name[1]: one.found[1] for one in bad(parts.root)}
+    assert "(batch 1)" in names["template versions"]
 
 
 @pytest.mark.parametrize("kind", ["prefix", "tails"])
