@@ -81,6 +81,7 @@ class Application:
             description=DESCRIPTION,
             version=version("yinzheng"),
             lifespan=self.lifespan,
+            redirect_slashes=False,  # a redirect would repeat the caller's Host, and a code, over http
             docs_url=None,  # their pages load scripts from elsewhere; docs/api.md is ours
             redoc_url=None,
             openapi_url="/api/v1/openapi.json",

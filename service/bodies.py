@@ -1,6 +1,7 @@
 """Refuse bodies that are too long or come too slowly, while they stream: no route ever holds one in memory."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -21,7 +22,11 @@ IDLE_SECONDS = 30.0
 SLOWEST_BYTES_PER_SECOND = 10 * 1024
 """A body may take as long as this speed needs, and ``IDLE_SECONDS`` more."""
 
-_SHEETS = ("/api/v1/checks", "/api/v1/batches", "/api/v1/credentials")
+RECORD_BYTES = 4 * MEGABYTE
+"""Of a request with one record in JSON; its photo, in base64, is most of it."""
+
+_SHEETS = frozenset({"/api/v1/checks", "/api/v1/checks/annotated", "/api/v1/batches"})
+_RECORDS = re.compile(r"/api/v1/credentials(/[^/]+/(corrections|replacements))?")
 _DOCUMENTS = ("/api/v1/verify", "/verify/file")
 
 
@@ -58,7 +63,9 @@ def body_limit(settings: Settings) -> Callable[[str], int]:
     def limit(path: str) -> int:
         if path.startswith(_DOCUMENTS):
             return MAX_FORM_BYTES + MEGABYTE  # the route itself refuses a large file first, by its name
-        return sheet_bytes if path.startswith(_SHEETS) else SMALL_BODY_BYTES
+        if path in _SHEETS:
+            return sheet_bytes
+        return RECORD_BYTES if _RECORDS.fullmatch(path) else SMALL_BODY_BYTES
 
     return limit
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, File, Request
 
-from service.bodies import SMALL_BODY_BYTES, BodyLimit, body_limit
+from service.bodies import RECORD_BYTES, SMALL_BODY_BYTES, BodyLimit, body_limit
 from service.problems import install
 from service.settings import Settings
 from tests.asgi_client import Client
@@ -112,6 +112,9 @@ def test_each_address_takes_what_it_needs() -> None:
 
     assert limit("/api/v1/verify") == limit("/verify/file") > MAX_FORM_BYTES
     assert limit("/api/v1/batches") == limit("/api/v1/checks/annotated") == 7 * 1024**2
+    assert limit("/api/v1/credentials") == limit("/api/v1/credentials/1/corrections") == RECORD_BYTES < 7 * 1024**2
+    small = ("/api/v1/credentials/1/changes", "/api/v1/batches/1/approve", "/api/v1/batches/1/hand-over")
+    assert {limit(path) for path in small} == {SMALL_BODY_BYTES}
     assert {limit(path) for path in ("/", "/claim", "/api/v1/claims", "/c/X/photo", "/verify/serial")} == {
         SMALL_BODY_BYTES
     }
