@@ -57,6 +57,10 @@ class Headings:
         }
         self._needed = min(MIN_HEADINGS, len(schema.fields))
 
+    def key_of(self, heading: str) -> str | None:
+        """The field that a heading or one of its other spellings names; None when there is none."""
+        return self._keys.get(fold_heading(heading))
+
     def score(self, row: Sequence[Cell]) -> int:
         """How many different fields the headings of this row name."""
         keys = {self._keys.get(fold_heading(cell)) for cell in row if isinstance(cell, str) and len(cell) < 100}

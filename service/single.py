@@ -12,6 +12,7 @@ from pathlib import Path
 from credential.errors import InputError
 from credential.problem import Problem, RowOutcome
 from credential.schema import FieldKind, RecordSchema
+from intake.headings import Headings
 
 _NUMBER = re.compile(r"[0-9A-Za-z()]{1,40}", re.ASCII)
 
@@ -21,12 +22,28 @@ class UnknownField(InputError):
 
     code = "unknown-field"
 
-    def __init__(self, key: str, known: Sequence[str]) -> None:
+    def __init__(self, key: str, known: Sequence[tuple[str, str]]) -> None:
+        english = ", ".join(name for name, _ in known)
+        chinese = "、".join(f"{heading}({name})" for name, heading in known)
         super().__init__(
-            f"the template has no field {key!r}; its fields are {', '.join(known)}",
-            f"模板没有字段“{key}”; 可用字段: {'、'.join(known)}",
+            f"the template has no field {key!r}; its fields are {english}",
+            f"模板没有字段“{key}”; 可用字段: {chinese}",
         )
         self.key = key
+
+
+class FieldTwice(InputError):
+    """Two of the names that were given mean the same field."""
+
+    code = "field-twice"
+
+    def __init__(self, heading: str, names: Sequence[str]) -> None:
+        listed = ", ".join(names)
+        super().__init__(
+            f"{listed} all mean {heading}; name it once",
+            f"{listed} 都表示“{heading}”, 请只写一次",
+        )
+        self.heading = heading
 
 
 class PhotoNotBase64(InputError):
@@ -51,7 +68,32 @@ class RecordRefused(InputError):
             f"the record cannot be issued; correct what is listed ({len(stopping)})",
             f"该记录不能出证, 请按清单改正({len(stopping)} 项)",
         )
+        self.found = tuple(found)
         self.members: Mapping[str, object] = {"problems": [asdict(one) for one in found]}
+
+
+def by_key(schema: RecordSchema, given: Mapping[str, str]) -> dict[str, str]:
+    """Values by field key, where people may have named a field as its column is headed.
+
+    Args:
+        schema: of the template.
+        given: value by key, printed heading or other spelling of it.
+
+    Raises:
+        UnknownField: the template has no field of this name.
+        FieldTwice: two names mean the same field.
+    """
+    headings = _headings(schema)
+    known = Headings(schema)
+    names: dict[str, str] = {}
+    for name in given:
+        key = name if name in headings else known.key_of(name)
+        if key not in headings:
+            raise UnknownField(name, tuple(headings.items()))
+        if key in names:
+            raise FieldTwice(headings[key], [names[key], name])
+        names[key] = name
+    return {key: given[name] for key, name in names.items()}
 
 
 def write_sheet(folder: Path, schema: RecordSchema, record: Mapping[str, str]) -> Path:
@@ -60,16 +102,20 @@ def write_sheet(folder: Path, schema: RecordSchema, record: Mapping[str, str]) -
     Raises:
         UnknownField: the template has no field of this key.
     """
-    headings = {one.key: one.heading for one in schema.fields if one.kind is not FieldKind.SEQUENCE}
+    headings = _headings(schema)
     for key in record:
         if key not in headings:
-            raise UnknownField(key, tuple(headings))
+            raise UnknownField(key, tuple(headings.items()))
     file = folder / "record.csv"
     with file.open("x", encoding="utf-8", newline="") as opened:
         writer = csv.writer(opened)
         writer.writerow([headings[key] for key in record])
         writer.writerow(record.values())
     return file
+
+
+def _headings(schema: RecordSchema) -> dict[str, str]:
+    return {one.key: one.heading for one in schema.fields if one.kind is not FieldKind.SEQUENCE}
 
 
 def write_photo(folder: Path, schema: RecordSchema, record: Mapping[str, str], photo: str) -> Path | None:

@@ -24,7 +24,7 @@ from registry.succession import read_successions
 from service.batches import BatchView, view
 from service.changes import issuer_of
 from service.house import House
-from service.single import RecordRefused, write_sheet
+from service.single import RecordRefused, by_key, write_sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def correct(  # noqa: PLR0913 - each is a fact that the history keeps
     Args:
         house: of the installation.
         serial: of the certificate, its newest version is corrected.
-        changes: new text by field; an empty one removes the value. The rest stays.
+        changes: new text by field, named by key or heading; an empty one removes the value. The rest stays.
         issuer: needed only where several use the serial.
         reason: from the closed list.
         decision: number of the decision document.
@@ -161,7 +161,7 @@ def _submit_changed(  # noqa: PLR0913, PLR0917 - shared by the two ways above
     line, press = _line(house, found)
     schema = line.office.schema
     stored = _row_of(house, found)
-    values = _values(schema, stored.record) | dict(changes)
+    values = _values(schema, stored.record) | by_key(schema, changes)
     with tempfile.TemporaryDirectory() as folder:
         sheet = write_sheet(Path(folder), schema, values)
         if photo is None:

@@ -1,6 +1,7 @@
 """``suspend``, ``reinstate``, ``end``, ``correct``, ``replace``, ``batch withdraw``, ``change``: the rest of a life."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -24,10 +25,11 @@ from service.cli.changing import day_of
 from service.cli.issuing import AsOption, BatchArgument, PhotosOption, batch_app, show_batch
 from service.cli.language import say
 from service.cli.opening import house_of
-from service.cli.screens import console, pairs, plain, progress_bar, table
+from service.cli.screens import console, pairs, plain, problem_tables, progress_bar, table
 from service.cli.successors import show_successions
 from service.house import House
 from service.proposals import ProposalView
+from service.single import RecordRefused
 
 change_app = typer.Typer(help=say("待复核的变更", "changes that wait for a second person"), no_args_is_help=True)
 
@@ -49,8 +51,11 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        metavar="FIELD=VALUE",
-        help=say("要改的栏目, 可重复; 值为空则删除", "what is to be different, repeatable; an empty value removes it"),
+        metavar=say("栏目=值", "FIELD=VALUE"),
+        help=say(
+            "要改的栏目(表头或字段名), 可重复; 值为空则删除",
+            "what is to be different (heading or key), repeatable; an empty value removes it",
+        ),
     ),
 ]
 PhotoOption = Annotated[Path | None, typer.Option("--photo", help=say("新照片(JPEG)", "a new photo, JPEG"))]
@@ -162,16 +167,17 @@ def correct(
 ) -> None:
     """Submit a correction; it waits for its approval like any batch."""
     house = house_of(context)
-    view = successions.correct(
-        house,
-        serial,
-        _settings(changes or ()),
-        issuer=issuer,
-        reason=reason,
-        decision=decision,
-        maker=maker,
-        photo=None if photo is None else photo.read_bytes(),
-    )
+    with _listing_problems():
+        view = successions.correct(
+            house,
+            serial,
+            _settings(changes or ()),
+            issuer=issuer,
+            reason=reason,
+            decision=decision,
+            maker=maker,
+            photo=None if photo is None else photo.read_bytes(),
+        )
     _show_submitted(house, view)
 
 
@@ -191,21 +197,22 @@ def replace(
     if (sheet is None) == (not changes and photo is None):
         raise SheetOrSet
     house = house_of(context)
-    if sheet is not None:
-        view = successions.replace_by_sheet(
-            house, serial, sheet, photos=photos, issuer=issuer, reason=reason, decision=decision, maker=maker
-        )
-    else:
-        view = successions.replace_credential(
-            house,
-            serial,
-            _settings(changes or ()),
-            issuer=issuer,
-            reason=reason,
-            decision=decision,
-            maker=maker,
-            photo=None if photo is None else photo.read_bytes(),
-        )
+    with _listing_problems():
+        if sheet is not None:
+            view = successions.replace_by_sheet(
+                house, serial, sheet, photos=photos, issuer=issuer, reason=reason, decision=decision, maker=maker
+            )
+        else:
+            view = successions.replace_credential(
+                house,
+                serial,
+                _settings(changes or ()),
+                issuer=issuer,
+                reason=reason,
+                decision=decision,
+                maker=maker,
+                photo=None if photo is None else photo.read_bytes(),
+            )
     _show_submitted(house, view)
 
 
@@ -321,6 +328,17 @@ def _change(
         say("生效", "effective"): done.effective_on.isoformat(),
     }
     console.print(pairs(say("证书状态已变更", "the certificate's state has changed"), rows))
+
+
+@contextmanager
+def _listing_problems() -> Iterator[None]:
+    """Print what is wrong with a record that is refused; the error's own sentence only counts it."""
+    try:
+        yield
+    except RecordRefused as error:
+        for one in problem_tables(error.found):
+            console.print(one)
+        raise
 
 
 def _show_submitted(house: House, view: BatchView) -> None:

@@ -83,6 +83,8 @@ def test_a_replacement_by_a_sheet_of_one(issued_data: Path, certificates: list[P
         (["--set", "specialty=园艺"], "nothing-changed"),
         (["--set", "nonsense=1"], "unknown-field"),
         (["--set", "name"], "bad-set"),
+        (["--set", "资格名称=高级农艺师", "--set", "title=农艺师"], "field-twice"),
+        (["--set", "序号=3"], "unknown-field"),
         (["--set", "qualified_on=2026-13-45"], "record-refused"),
         (["--set", f"id_number={id_number(77)}", "--set", "name=王小二"], "another-person"),
         (["--set", "title="], "record-refused"),
@@ -93,6 +95,31 @@ def test_a_bad_correction_is_refused_by_the_rules_of_intake(
 ) -> None:
     ran = run("--data", issued, "correct", certificates[0].stem, *setting, *CORRECT)
     assert (ran.code, ran.error) == (1, error)
+
+
+@pytest.mark.parametrize("name", ["specialty", "专业名称", " 专业 名称 "])
+def test_a_correction_names_a_field_by_key_or_heading_and_shows_the_heading(
+    name: str, issued_data: Path, certificates: list[Path]
+) -> None:
+    ran = run(
+        "--data", issued_data, "correct", certificates[0].stem, "--set", f"{name}=果树", *CORRECT,
+        environ={"YINZHENG_LANG": "zh"},
+    )  # fmt: skip
+    (line,) = [one for one in ran.out.splitlines() if "园艺 → 果树" in one]
+    assert "专业名称" in line
+    assert "specialty" not in ran.out
+
+
+@pytest.mark.parametrize("command", ["correct", "replace"])
+def test_a_refused_record_is_listed_with_its_row_and_cure(command: str, issued: Path, certificates: list[Path]) -> None:
+    reason = "clerical-error" if command == "correct" else "higher-level"
+    ran = run(
+        "--data", issued, command, certificates[0].stem, "--set", "取得资格时间=2026-13-45", "--reason", reason, *WHY,
+        "--as", "wang", environ={"YINZHENG_LANG": "zh"},
+    )  # fmt: skip
+    assert ran.error == "record-refused"
+    assert "2026-13-45" in ran.out
+    assert "取得资格时间" in ran.out
 
 
 def test_suspended_reinstated_and_ended_is_seen_at_once(issued_data: Path, certificates: list[Path]) -> None:
