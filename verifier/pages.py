@@ -153,6 +153,8 @@ def photo_routes(desk: Desk, portraits: Portraits, render: Render, guard: Guard,
     def photo(request: Request, code: str, last_six: Annotated[str, Form(max_length=_MAX_TYPED)] = "") -> Response:
         verdict = desk.verify_code(code[:_MAX_TYPED])
         canonical = _canonical(code)
+        if verdict.verdict is not Word.VALID:  # the photo would lend its weight to it; and no try is spent on that
+            return screen.show(request, verdict, code=canonical, switch_path=f"/c/{canonical}")
         try:
             portrait = portraits(code[:_MAX_TYPED], last_six.strip().upper())
         except (InputError, RefusedError) as error:

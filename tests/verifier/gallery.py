@@ -1,10 +1,12 @@
 """Verdicts for every reason, made by hand: to see and to test what pages say of them."""
 
+import json
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from credential.cbor import Tag, encode
 from credential.errors import RefusedError
@@ -15,7 +17,7 @@ from service import problems
 from service.assets import Assets, asset_routes
 from service.rendering import Pages
 from verifier.explaining import IssuerNotice, Notices
-from verifier.pages import page_routes, photo_routes
+from verifier.pages import Portraits, page_routes, photo_routes
 from verifier.reasons import REASONS, Indication, Step, Word
 from verifier.verdict import Check, Outcome, Presented, PublicSummary, Verdict
 
@@ -182,15 +184,25 @@ def refuse_claim(_serial: str, _code: str) -> Claimed:
     raise WrongEnd
 
 
-def gallery_app(desk: GalleryDesk | None = None, notices: Notices | None = None) -> FastAPI:
+NO_KEYS = json.dumps({"payload": b64encode(b'{"keys": []}').decode("ascii")}).encode("ascii")
+
+
+def gallery_app(
+    desk: GalleryDesk | None = None,
+    notices: Notices | None = None,
+    *,
+    portraits: Portraits = show_portrait,
+    trust_list: bytes = NO_KEYS,
+) -> FastAPI:
     """The pages over a gallery of verdicts."""
     shown, told, assets = desk or GalleryDesk(), notices or StillNotices(), Assets()
     pages = Pages(f"https://{HOST}", assets)
     app = FastAPI()
     app.include_router(page_routes(shown, pages.render, let_in, told))
-    app.include_router(photo_routes(shown, show_portrait, pages.render, let_in, told))
+    app.include_router(photo_routes(shown, portraits, pages.render, let_in, told))
     app.include_router(claim_routes(refuse_claim, pages.render, let_in))
     app.include_router(asset_routes(assets))
+    app.add_api_route("/trust-list.json", lambda: Response(trust_list, media_type="application/json"))
     problems.install(app, pages.error)
     return app
 

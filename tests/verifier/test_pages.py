@@ -18,6 +18,7 @@ from tests.verifier.gallery import (
     StillNotices,
     gallery_app,
     gallery_code,
+    show_portrait,
     verdict_of,
 )
 from verifier.explaining import FACES, IssuerNotice, Tone
@@ -231,6 +232,26 @@ def test_the_photo_appears_with_the_right_last_six_only(client: Client) -> None:
     assert right.status_code == 200
     assert "data:image/jpeg;base64,/9j/4CBhIHBvcnRyYWl0" in right.text
     assert "000000" not in wrong.text.replace(gallery_code("good"), "")
+
+
+@pytest.mark.parametrize("reason", [reason for reason, why in REASONS.items() if why.word is not Word.VALID])
+def test_no_photo_is_asked_for_beside_any_verdict_but_valid(reason: str) -> None:
+    tries: list[str] = []
+
+    def count(code: str, last_six: str) -> bytes:
+        tries.append(last_six)
+        return show_portrait(code, last_six)
+
+    seen = Client(gallery_app(portraits=count), accept=BROWSER)
+    answers = [seen.post(f"/c/{gallery_code(reason)}/photo", data={"last_six": end}) for end in ("12017X", "000000")]
+
+    assert tries == []  # none of the holder's five is gone
+    for answer in answers:
+        assert answer.status_code == (503 if REASONS[reason].word is Word.UNAVAILABLE else 200)
+        assert "data:image/jpeg" not in answer.text
+        assert banner(answer.text) == FACES[REASONS[reason].word].tone
+    assert seen.post(f"/c/{gallery_code('good')}/photo", data={"last_six": "12017X"}).status_code == 200
+    assert tries == ["12017X"]
 
 
 def test_no_photo_is_offered_where_there_is_none() -> None:
