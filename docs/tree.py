@@ -37,10 +37,11 @@ def list_files() -> str:
     for folder in FOLDERS:
         door = PROJECT / folder / "__init__.py"
         purpose = first_sentence(door) if door.is_file() else ""
-        lines += [f"### {folder}/", *([purpose] if purpose else []), "", "| file | what it is for |", "|---|---|"]
+        lines += [f"### {folder}/", *([purpose] if purpose else []), ""]
         files = sorted(file for file in (PROJECT / folder).glob("*.py") if file.name != "__init__.py")
-        lines += [f"| `{file.name}` | {first_sentence(file)} |" for file in files]
-        lines += [""]
+        if files:
+            table = [f"| `{file.name}` | {first_sentence(file)} |" for file in files]
+            lines += ["| file | what it is for |", "|---|---|", *table, ""]
     return "\n".join(lines)
 
 

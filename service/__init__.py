@@ -1,1 +1,1 @@
-"""Put the parts together: settings and the command line."""
+"""Put the parts together: settings, command line, and the application of each role."""
