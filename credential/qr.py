@@ -114,8 +114,9 @@ class QrTooSmall(ConfigError):
     def __init__(self, needed: int, budget: int) -> None:
         super().__init__(
             f"the QR code holds {budget} bytes but needs {needed} even without a name; "
-            "make its box larger, the host shorter or use a P-256 key",
-            f"二维码只能容纳 {budget} 字节, 不含姓名已需 {needed} 字节; 请加大二维码版面、缩短域名或改用 P-256 密钥",
+            "raise version under [qr] in template.toml and enlarge its box, or use a shorter host or a P-256 key",
+            f"二维码只能容纳 {budget} 字节, 不含姓名已需 {needed} 字节; 请在 template.toml 的 [qr] 中提高 version 并加大 "
+            "box, 或缩短域名、改用 P-256 密钥",
         )
         self.needed = needed
         self.budget = budget

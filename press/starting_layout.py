@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 _SMALLEST_MODULE_MM = 0.411
-_LEAST_VERSION = 10  # of the QR symbol: 202 bytes and more of signed data (DESIGN 6)
+_LEAST_VERSION = 12  # of the QR symbol: what a bundled template's samples need, a name included
 _QUIET = 4
 _LEAST_SIZE = 4.0  # points
 

@@ -2,7 +2,7 @@
 
 The manifest lists every file that may decide what a certificate looks like or
 what a row must say, in the form of ``sha256sum``; its own SHA-256 is the
-version's digest. ``samples/`` and ``README.md`` are for authors and left out.
+version's digest. ``samples/``, ``preview/`` and ``README.md`` are for authors and left out.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ MAX_BYTES = 32 * 1024 * 1024
 """Of all files of a folder together; a full page of vector artwork has less than one megabyte."""
 
 _MANIFEST = "SHA256SUMS"
-_LEFT_OUT = frozenset({"samples", "README.md", _MANIFEST})
+_LEFT_OUT = frozenset({"samples", "preview", "README.md", _MANIFEST})
 _RULES = frozenset({"template.toml", "record.toml", "titles.toml"})
 
 

@@ -9,10 +9,11 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from credential.errors import ConfigError, InputError, RefusedError, UnavailableError
+from credential.errors import ConfigError, Error, InputError, RefusedError, UnavailableError
 from credential.ports import Blobs
 from press.press import Press
 from press.strict_table import BadTemplate
@@ -127,6 +128,34 @@ def template_folder(folder: Path, name: str) -> Path:
     if name not in certificate_names():
         raise UnknownTemplate(name, template_names(folder))
     return certificate_folder(name)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTemplate:
+    """A folder of templates, fit to be used or not.
+
+    Attributes:
+        kind: of certificate; empty where the folder cannot be loaded.
+        trouble: why it cannot be used by its name; None for a good one.
+    """
+
+    name: str
+    folder: Path
+    kind: str
+    trouble: Error | OSError | None
+
+
+def listed_templates(folder: Path) -> Iterator[ListedTemplate]:
+    """Every template, bundled ones first; one that is broken is listed with the reason and hides no other."""
+    places = [certificate_folder(name) for name in certificate_names()]
+    places += sorted(one.parent for one in folder.glob("*/template.toml"))
+    for place in places:
+        try:
+            if place.parent == folder and place.name in certificate_names():
+                raise SameTemplateTwice(place)
+            yield ListedTemplate(place.name, place, load_template(place).schema.kind, None)
+        except (Error, OSError) as error:
+            yield ListedTemplate(place.name, place, "", error)
 
 
 class TemplateShelf:

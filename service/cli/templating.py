@@ -5,23 +5,26 @@ from typing import Annotated
 
 import typer
 
-from credential.errors import InputError
+from credential.errors import Error, InputError
+from credential.qr import QrTooSmall
+from credential.schema import BadSchema
 from press.fonts import MissingGlyph
-from press.inspection import check_template
+from press.inspection import TemplateReport, check_template
 from press.layout import Overflow
 from press.samples import load_samples, preview, preview_svg
 from press.strict_table import BadTemplate
 from press.template_file import load_template
 from registry.database import open_database
 from registry.templates import count_credentials, list_versions
-from service.checking import font_library
-from service.cli.language import say
+from service.checking import cache_folder, font_library
+from service.cli.language import say, sentence
 from service.cli.opening import settings_of
 from service.cli.screens import console, pairs, plain, table
 from service.folder import DataFolder
 from service.settings import Settings
 from service.template_import import import_template
-from service.templates import template_folder, template_names
+from service.templates import listed_templates, template_folder, template_names
+from templates import certificate_folder, certificate_names
 
 template_app = typer.Typer(help=say("证书模板", "certificate templates"), no_args_is_help=True)
 
@@ -29,6 +32,14 @@ FolderArgument = Annotated[
     Path,
     typer.Argument(
         metavar="DIR", help=say("模板目录, 或自带模板的名称", "template folder, or the name of a bundled one")
+    ),
+]
+
+
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        help=say("图片目录(默认模板目录下的 preview)", "folder for the pictures (default: preview in the template's)")
     ),
 ]
 
@@ -88,17 +99,28 @@ def template_list(context: typer.Context) -> None:
         say("首次使用", "first used"),
         say("摘要或目录", "digest or folder"),
     )
-    for name in template_names(folder.templates):
-        place = template_folder(folder.templates, name)
-        kind = load_template(place).schema.kind
-        shown.add_row(name, say("当前", "today"), kind, "", "", plain(str(place)))
+    broken = []
+    for one in listed_templates(folder.templates):
+        state = say("当前", "today") if one.trouble is None else say("[bold red]不可用[/]", "[bold red]broken[/]")
+        shown.add_row(plain(one.name), state, one.kind, "", "", plain(str(one.folder)))
+        if one.trouble is not None:
+            broken.append((one, one.trouble))
     if folder.exists():
         with open_database(folder.database_url).reading() as session:
             versions, counts = list_versions(session), count_credentials(session)
-        for one in versions:
-            cells = (str(one.number), one.kind, str(counts.get(one.digest, 0)))
-            shown.add_row(one.name, *cells, f"{one.created_at:%Y-%m-%d}", one.digest.hex()[:16])
+        for kept in versions:
+            cells = (str(kept.number), kept.kind, str(counts.get(kept.digest, 0)))
+            shown.add_row(kept.name, *cells, f"{kept.created_at:%Y-%m-%d}", kept.digest.hex()[:16])
     console.print(shown)
+    for one, trouble in broken:
+        why = sentence(trouble) if isinstance(trouble, Error) else str(trouble)
+        console.print(
+            say(
+                f"[bold red]模板 {plain(one.name)} 不可用:[/] {plain(why)}",
+                f"[bold red]the template {plain(one.name)} is broken:[/] {plain(why)}",
+            ),
+            soft_wrap=True,
+        )
 
 
 def template_import(
@@ -108,9 +130,12 @@ def template_import(
     like: Annotated[
         str, typer.Option(help=say("以哪个模板的字段和版位为起点", "template whose fields and boxes to begin with"))
     ] = "training",
-    out: Annotated[Path, typer.Option(help=say("图片目录", "folder for the pictures"))] = Path(),
+    out: OutOption = None,
 ) -> None:
-    """Make a template folder of a PDF, then check it and draw its samples with the boxes outlined."""
+    """Make a template folder of a PDF, then check it and draw its samples with the boxes outlined.
+
+    What the check finds is what is left to edit, so it is no failure of the import.
+    """
     settings = settings_of(context)
     made = import_template(pdf, name=name, like=like, folder=DataFolder(settings.data).templates)
     facts = made.facts
@@ -118,7 +143,7 @@ def template_import(
         pairs(
             say("已导入底图", "imported"),
             {
-                say("模板目录", "template folder"): plain(str(made.folder)),
+                say("模板目录", "template folder"): plain(str(made.folder.absolute())),
                 say("页面", "page"): f"{facts.width:.1f} x {facts.height:.1f} mm",
                 say("嵌入字体", "embedded fonts"): plain(", ".join(facts.fonts) or "-"),
                 say("图片", "pictures"): str(facts.pictures),
@@ -133,14 +158,27 @@ def template_import(
                 "words that matter belong into template.toml",
             )
         )
-    console.print(say("请编辑 template.toml 中的版位", "next: edit the boxes in template.toml"))
-    _draw(settings, made.folder, out, boxes=True)
-    template_check(context, made.folder)
+    _draw(settings, made.folder, out or _pictures(settings, made.folder), boxes=True)
+    _show_check(check_template(made.folder, font_library(settings)))
+    layout, again = plain(str(made.folder.absolute() / "template.toml")), f"yinzheng template check {name}"
+    console.print(
+        say(
+            f"模板目录已保留。下一步: 编辑 {layout} 中的版位(box)和字号, 再运行: {again}",
+            f"the folder is kept; next: edit the boxes and sizes in {layout}, then run: {again}",
+        ),
+        soft_wrap=True,
+    )
 
 
 def template_check(context: typer.Context, folder: FolderArgument) -> None:
     """Check a template; exit code 1 when something is wrong."""
     report = check_template(_folder(context, folder), font_library(settings_of(context)))
+    _show_check(report)
+    if report.findings:
+        raise typer.Exit(1)
+
+
+def _show_check(report: TemplateReport) -> None:
     console.print(
         pairs(
             say("模板检查", "template check"),
@@ -159,9 +197,8 @@ def template_check(context: typer.Context, folder: FolderArgument) -> None:
         say("发现的问题", "what is wrong"), say("样例", "sample"), say("条款", "clause"), say("问题", "finding")
     )
     for one in report.findings:
-        shown.add_row(one.sample, one.clause, say(one.zh, one.en))
+        shown.add_row(plain(one.sample), plain(one.clause), plain(say(one.zh, one.en)))
     console.print(shown)
-    raise typer.Exit(1)
 
 
 def template_preview(
@@ -170,7 +207,7 @@ def template_preview(
     sample: Annotated[
         str | None, typer.Option(help=say("样例名, 默认全部", "name of a sample; all by default"))
     ] = None,
-    out: Annotated[Path, typer.Option(help=say("图片目录", "folder for the pictures"))] = Path(),
+    out: OutOption = None,
     *,
     svg: Annotated[bool, typer.Option("--svg/--png", help=say("图片格式", "format of the pictures"))] = False,
     boxes: Annotated[
@@ -183,31 +220,40 @@ def template_preview(
     known = list(load_samples(template)[1])
     if sample is not None and sample not in known:
         raise UnknownSample(sample, known)
-    out.mkdir(parents=True, exist_ok=True)
+    folder_out = out or _pictures(settings_of(context), template.folder)
+    folder_out.mkdir(parents=True, exist_ok=True)
     for name in [sample] if sample else known:
-        target = out / f"{template.folder.name}-{name}.{'svg' if svg else 'png'}"
+        target = folder_out / f"{template.folder.name}-{name}.{'svg' if svg else 'png'}"
         if svg:
             target.write_text(preview_svg(template, fonts, name, boxes=boxes), encoding="utf-8")
         else:
             target.write_bytes(preview(template, fonts, name, boxes=boxes))
-        console.print(str(target))
+        console.print(plain(str(target.absolute())), soft_wrap=True)
+
+
+def _pictures(settings: Settings, folder: Path) -> Path:
+    """Where pictures go by default: beside the samples, or in the cache for a bundled template, which is not ours."""
+    if folder.parent == certificate_folder(certificate_names()[0]).parent:
+        return cache_folder(settings) / "preview" / folder.name
+    return folder / "preview"
 
 
 def _draw(settings: Settings, folder: Path, out: Path, *, boxes: bool) -> None:
     """Draw what can be drawn; what cannot is told by the check."""
     try:
         template = load_template(folder)
-    except BadTemplate:
+        samples = load_samples(template)[1]
+    except (BadTemplate, BadSchema):
         return
     out.mkdir(parents=True, exist_ok=True)
     fonts = font_library(settings)
-    for name in load_samples(template)[1]:
+    for name in samples:
         target = out / f"{folder.name}-{name}.png"
         try:
             target.write_bytes(preview(template, fonts, name, boxes=boxes))
-        except (BadTemplate, Overflow, MissingGlyph):
+        except (BadTemplate, Overflow, MissingGlyph, QrTooSmall):
             continue
-        console.print(str(target))
+        console.print(plain(str(target.absolute())), soft_wrap=True)
 
 
 def _folder(context: typer.Context, given: Path) -> Path:

@@ -112,3 +112,67 @@ def test_artwork_that_was_changed_after_the_import_is_checked_again(page: Path, 
     ran = run("--data", tmp_path, "template", "check", imported.folder)
     assert ran.code == 1
     assert "an action on opening" in ran.out
+
+
+def test_a_page_of_another_shape_ends_with_what_to_edit_and_what_to_run(tmp_path: Path, cache: Path) -> None:
+    turned = typst.compile(A4.replace(b"width: 210mm, height: 297mm", b"width: 297mm, height: 210mm", 1))
+    assert isinstance(turned, bytes)
+    (tmp_path / "turned.pdf").write_bytes(turned)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "cache").symlink_to(cache)
+    ran = run("--data", data, "template", "import", tmp_path / "turned.pdf", "--name", "wide")
+
+    assert (ran.code, ran.err) == (0, "")
+    folder = data / "templates" / "wide"
+    assert f"edit the boxes and sizes in {folder / 'template.toml'}" in ran.out
+    assert ran.out.strip().endswith("yinzheng template check wide")
+
+
+def test_a_qr_code_too_small_is_a_finding_that_names_the_key_to_edit(page: Path, tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "cache").symlink_to(cache)
+    folder = import_template(page, name="green", like="training", folder=tmp_path / "templates").folder
+    layout = (folder / "template.toml").read_text("utf-8")
+    (folder / "template.toml").write_text(layout.replace("version = 12", "version = 9", 1), "utf-8")
+    ran = run("--data", tmp_path, "template", "check", "green")
+
+    assert (ran.code, ran.err) == (1, "")
+    assert "version under [qr] in template.toml" in ran.out
+
+
+def test_pictures_lie_by_the_template_and_are_no_part_of_its_version(
+    page: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").symlink_to(cache)
+    folder = import_template(page, name="green", like="training", folder=tmp_path / "templates").folder
+    before = load_template(folder).digest
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name, where in (("green", folder / "preview"), ("training", tmp_path / "cache" / "preview" / "training")):
+        ran = run("--data", tmp_path, "template", "preview", name, "--sample", "ordinary")
+        assert ran.out == f"{where / f'{name}-ordinary.png'}\n"
+        assert (where / f"{name}-ordinary.png").read_bytes().startswith(b"\x89PNG")
+    assert not list((tmp_path / "here").iterdir())
+    assert load_template(folder).digest == before
+
+
+@pytest.mark.parametrize("breaking", ["syntax", "name", "schema"])
+def test_a_broken_template_is_listed_with_its_reason_and_hides_no_other(
+    breaking: str, page: Path, tmp_path: Path
+) -> None:
+    for name in ("amber", "green"):
+        import_template(page, name=name, like="training", folder=tmp_path / "templates")
+    broken = tmp_path / "templates" / "amber"
+    if breaking == "syntax":
+        (broken / "template.toml").write_text("= [", "utf-8")
+    elif breaking == "schema":
+        (broken / "record.toml").write_text("kind = 1", "utf-8")
+    else:
+        broken = broken.rename(tmp_path / "templates" / "training")
+    ran = run("--data", tmp_path, "template", "list")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert "green" in ran.out
+    (line,) = [one for one in ran.out.splitlines() if one.startswith("the template ")]
+    assert line.startswith(f"the template {broken.name} is broken: ")
+    assert len(line) > len(f"the template {broken.name} is broken: ") + 10
