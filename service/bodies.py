@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from credential.errors import InputError
-from service.problems import problem_response
+from service.problems import problem_response, wants_page
 from service.settings import Settings
 from verifier.api import MAX_FORM_BYTES
 
@@ -24,6 +24,12 @@ SLOWEST_BYTES_PER_SECOND = 10 * 1024
 
 RECORD_BYTES = 4 * MEGABYTE
 """Of a request with one record in JSON; its photo, in base64, is most of it."""
+
+DRAINED_BYTES = 64 * MEGABYTE
+"""How much of a form that nobody wanted is read and thrown away, so that a browser reads the answer.
+
+A browser that is still sending when the connection ends may show its own page of an error, and not ours.
+"""
 
 _SHEETS = frozenset({"/api/v1/checks", "/api/v1/checks/annotated", "/api/v1/batches"})
 _RECORDS = re.compile(r"/api/v1/credentials(/[^/]+/(corrections|replacements))?")
@@ -119,6 +125,19 @@ class _CountedBody:
         self.refusal = refusal
         return refusal
 
+    async def drain(self, most: int) -> None:
+        """Throw away what is still to come, up to so many bytes, as long as it comes."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._idle + most / SLOWEST_BYTES_PER_SECOND
+        while not self._is_whole and most > 0:
+            try:
+                async with asyncio.timeout_at(min(until, loop.time() + self._idle)):
+                    message = await self._receive()
+            except TimeoutError:
+                return
+            most -= len(message.get("body", b""))
+            self._is_whole = not message.get("more_body", False)
+
     async def receive(self) -> Message:
         """Receive the next part, and count it."""
         if self._is_whole:
@@ -149,6 +168,9 @@ class _Answer:
         self._send = send
         self._body = body
         self._is_replaced = False
+        asked = Request(scope)
+        # Who waits to be told to send has sent nothing: reading would ask for it.
+        self._is_drained = wants_page(asked) and asked.method == "POST" and "expect" not in asked.headers
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer, or ours in its place."""
@@ -158,5 +180,11 @@ class _Answer:
             if message["status"] != shown.status_code:
                 self._is_replaced = True
                 await shown(*self._request)
-        if not self._is_replaced:
-            await self._send(message)
+        if self._is_replaced:
+            return
+        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if is_last and self._is_drained:
+            await self._send({**message, "more_body": True})
+            await self._body.drain(DRAINED_BYTES)
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)

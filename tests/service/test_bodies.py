@@ -1,6 +1,7 @@
 """Bodies that are too long or come too slowly are refused while they stream."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -8,10 +9,13 @@ import httpx
 import pytest
 from fastapi import FastAPI, File, Request
 
+from service import bodies
 from service.bodies import RECORD_BYTES, SMALL_BODY_BYTES, BodyLimit, body_limit
 from service.problems import install
 from service.settings import Settings
 from tests.asgi_client import Client
+from tests.e2e.site import free_socket, served
+from tests.verifier.gallery import gallery_app
 from verifier.api import MAX_FORM_BYTES
 
 LIMIT = 1_000
@@ -105,6 +109,45 @@ def test_a_sender_who_falls_silent_is_not_waited_for() -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (408, "body-too-slow")
     assert body.taken == 1
+
+
+def test_who_sends_a_large_form_to_its_end_before_reading_gets_the_page() -> None:
+    """As some browsers do: a connection that is closed on them shows their own page of an error."""
+    body = b"x" * (40 * 1024 * 1024)
+    app = gallery_app()
+    app.add_middleware(BodyLimit, limit_of=body_limit(Settings()))
+    head = (
+        "POST /verify/file HTTP/1.1\r\nHost: zs.example.gov.cn\r\nAccept: text/html\r\nConnection: close\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with served(app, free_socket()) as origin, socket.create_connection(_place(origin)) as client:
+        client.sendall(head.encode("ascii") + body)
+        answer = b"".join(iter(lambda: client.recv(65_536), b"")).decode()
+
+    assert answer.startswith("HTTP/1.1 413 ")
+    assert "文件超过 16 MB" in answer
+
+
+def _place(origin: str) -> tuple[str, int]:
+    host, _, port = origin.removeprefix("http://").partition(":")
+    return host, int(port)
+
+
+def test_who_waits_to_be_told_to_send_is_not_asked_for_what_nobody_wants() -> None:
+    body = Parts(b"a", 10)
+    headers = {"accept": "text/html", "expect": "100-continue", "content-length": "5000"}
+    answer = Client(make_app()).post("/raw", content=body, headers=headers)
+
+    assert (answer.status_code, body.taken) == (413, 0)
+
+
+def test_no_more_is_thrown_away_than_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "DRAINED_BYTES", 1_000)
+    body = Parts(b"a" * 100, 1_000)
+    answer = Client(make_app()).post("/unread", content=body, headers={"accept": "text/html"})
+
+    assert answer.status_code == 200
+    assert body.taken == 10
 
 
 def test_each_address_takes_what_it_needs() -> None:
