@@ -33,6 +33,14 @@ _WIDE = {",": "，", ";": "；", ":": "："}
 _BRACKETS = re.compile(r" ?\(([^()]*)\) ?")
 _RANGE = re.compile(r"\s*([A-Za-z-]+|\*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?\s*")
 
+#: Where the form stands whose answer an address gives: the page of an error leads back there.
+_FORMS: Mapping[str, str] = {
+    "/claim": "/claim",
+    "/verify/code": "/verify",
+    "/verify/file": "/verify/file",
+    "/verify/serial": "/verify",
+}
+
 #: htmx parses answers as HTML, which trusted types allow to this one policy (static/htmx-guard.js).
 _HTMX_POLICY = "trusted-types yinzheng-htmx"
 _NO_POLICY = "trusted-types 'none'"
@@ -104,7 +112,9 @@ class Pages:
 
     def error(self, request: Request, *, status: int, code: str, zh: str, en: str) -> Response:
         """Render the page of an error; a ``service.problems.ErrorPage``."""
-        return self.render(request, "error.html", status, code=code, zh=zh, en=en)
+        form = None if request.method in {"GET", "HEAD"} else _FORMS.get(request.url.path)
+        switched = {} if form is None else {"switch_path": form}
+        return self.render(request, "error.html", status, code=code, zh=zh, en=en, is_form=form is not None, **switched)
 
 
 def _environment(language: str, folder: Path) -> Environment:

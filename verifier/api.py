@@ -199,7 +199,7 @@ async def _read(request: Request) -> Asked | bytes:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return await _read_form(request)
+        return await read_document(request)
     if kind == "application/json":
         return await _read_json(request)
     raise UnknownQuestionType
@@ -217,15 +217,21 @@ async def _read_json(request: Request) -> Asked:
         raise BadVerifyRequest("the JSON is none of the questions", "JSON 内容不符合要求") from error
 
 
-async def _read_form(request: Request) -> bytes:
-    """Read the one file of a form; a body without a length is counted while it streams."""
+async def read_document(request: Request) -> bytes:
+    """Read the one file of a form; a body without a length is counted while it streams.
+
+    Raises:
+        BadVerifyRequest: the form has no file, or more than that.
+        DocumentTooLarge: the file is longer than a certificate may be.
+    """
     if int(_digits(request.headers.get("content-length", "0"))) > MAX_FORM_BYTES:
         raise DocumentTooLarge
     counted = Request(request.scope, _Counted(request).receive)
     try:
         async with counted.form(max_files=1, max_fields=0, max_part_size=MAX_JSON_BYTES) as form:
             file = form.get("file")
-            if not isinstance(file, UploadFile):
+            # A browser sends a part without name and content where no file was chosen.
+            if not isinstance(file, UploadFile) or not (file.filename or file.size):
                 raise BadVerifyRequest('the form has no file in its field "file"', "表单中缺少 file 文件")
             if (file.size or 0) > MAX_DOCUMENT_BYTES:
                 raise DocumentTooLarge

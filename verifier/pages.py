@@ -9,13 +9,23 @@ of every address and log.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
 from credential.errors import InputError, RefusedError
 from credential.model import STATE_NAMES
 from credential.serial import BadVerificationCode, parse_verification_code
-from verifier.api import MAX_FORM_BYTES, PRIVATE_HEADERS, RETRY_SECONDS, code_json, on_loop, verdict_status, wants_json
+from verifier.api import (
+    PRIVATE_HEADERS,
+    RETRY_SECONDS,
+    BadVerifyRequest,
+    code_json,
+    on_loop,
+    read_document,
+    verdict_status,
+    wants_json,
+)
 from verifier.desk import Desk
 from verifier.document import MAX_DOCUMENT_BYTES
 from verifier.explaining import (
@@ -81,20 +91,34 @@ def page_routes(desk: Desk, render: Render, guard: Guard, notices: Notices) -> A
             return code_json(desk, code)
         return screen.show(request, desk.verify_code(code[:_MAX_TYPED]), code=_canonical(code))
 
-    @router.get("/verify/file")
-    def upload(request: Request) -> Response:
-        return render(request, "file.html", uses_htmx=True)
-
-    @router.post("/verify/file", dependencies=[Depends(on_loop(guard))], max_body_size=MAX_FORM_BYTES)
-    def uploaded(request: Request, file: Annotated[UploadFile | None, File()] = None) -> Response:
-        # One byte more than the limit is enough for the verifier to say that a file is too long.
-        document = b"" if file is None else file.file.read(MAX_DOCUMENT_BYTES + 1)
-        if not document:
-            return RedirectResponse(f"/verify/file{_language(request)}", 303, headers=PRIVATE_HEADERS)
-        return screen.show(request, desk.verify_file(document), switch_path="/verify/file")
-
+    _add_upload(router, desk, render, screen, guard)
     _add_typing(router, desk, render, screen, guard)
     return router
+
+
+def _add_upload(router: APIRouter, desk: Desk, render: Render, screen: "VerdictScreen", guard: Guard) -> None:
+    """Add the routes of the page to which files are uploaded."""
+
+    def form(request: Request, status: int = 200, file_error: str = "") -> Response:
+        values = {"uses_htmx": True, "max_bytes": MAX_DOCUMENT_BYTES, "switch_path": "/verify/file"}
+        return render(request, "file.html", status, file_error=file_error, **values)
+
+    def judged(request: Request, document: bytes) -> Response:
+        return screen.show(request, desk.verify_file(document), switch_path="/verify/file")
+
+    @router.get("/verify/file")
+    def upload(request: Request) -> Response:
+        return form(request)
+
+    @router.post("/verify/file", dependencies=[Depends(on_loop(guard))])
+    async def uploaded(request: Request) -> Response:
+        try:
+            document = await read_document(request)  # too large a file is raised, and becomes the page of an error
+        except BadVerifyRequest:
+            return form(request, 422, "missing")
+        if not document:
+            return form(request, 422, "empty")
+        return await run_in_threadpool(judged, request, document)
 
 
 def _add_typing(router: APIRouter, desk: Desk, render: Render, screen: "VerdictScreen", guard: Guard) -> None:

@@ -198,19 +198,49 @@ def test_a_wrong_serial_and_a_wrong_name_get_one_page(client: Client) -> None:
     assert "查无此证" in pages[0]
 
 
-def test_a_file_gets_its_verdict_and_an_empty_form_the_form_again(client: Client) -> None:
+def test_a_file_gets_its_verdict(client: Client) -> None:
     answer = client.post("/verify/file", files={"file": ("a.pdf", b"altered", "application/pdf")})
 
     assert banner(answer.text) == "bad"
     assert "登记信息（以此为准" in answer.text
-    assert client.post("/verify/file?lang=en").headers["location"] == "/verify/file?lang=en"
 
 
-def test_a_file_is_read_no_further_than_the_limit() -> None:
+#: What a browser sends where no file was chosen, and where the form's field was taken away.
+NO_FILE = b'--b\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize("body", [NO_FILE, b"--b--\r\n", b"", b"nonsense"])
+def test_a_form_without_a_file_asks_for_one(body: bytes) -> None:
     client, desk = client_of()
-    answer = client.post("/verify/file", files={"file": ("a.pdf", b"x" * (17 * 1024 * 1024))})
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    answer = client.post("/verify/file?lang=en", content=body, headers=headers)
+
+    assert answer.status_code == 422
+    assert "Choose a file first." in Text(answer.text).seen
+    assert 'href="/verify/file?lang=zh"' in answer.text
+    assert desk.asked == []
+
+
+def test_an_empty_file_is_said_to_be_empty() -> None:
+    client, desk = client_of()
+    answer = client.post("/verify/file", files={"file": ("a.pdf", b"")})
+
+    assert answer.status_code == 422
+    assert "文件是空的，请重新下载后上传。" in Text(answer.text).seen
+    assert desk.asked == []
+
+
+@pytest.mark.parametrize("megabytes", [17, 40])
+def test_a_file_that_is_too_large_gets_a_page_that_says_so(megabytes: int) -> None:
+    client, desk = client_of()
+    answer = client.post("/verify/file?lang=en", files={"file": ("a.pdf", b"x" * (megabytes * 1024 * 1024))})
+    text = Text(answer.text)
 
     assert answer.status_code == 413
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "larger than 16 MB, which no certificate is; send the file as downloaded" in text.seen
+    assert 'href="/verify/file?lang=en">Back to the form' in answer.text
+    assert ("section", "id", "answer") in text.attributes  # shown in place by the page that sent it
     assert desk.asked == []
 
 
