@@ -241,7 +241,9 @@ class Measurement:
         rows = max(self._options.rows, CHUNKS_A_PROCESS * CHUNK_ROWS) * processes
         batch = self.installation.approved_batch(self._line, rows)
         ends: list[tuple[float, int]] = []
-        opener = LineOpener(house.settings, PASSPHRASE, ISSUER, TEMPLATE)
+        opener = LineOpener(
+            house.settings, PASSPHRASE, ISSUER, TEMPLATE, self._line.office.look_digests["template version"]
+        )
         records = Records(house.database, house.log, house.status_lists, house.now)
         pool = ProcessPool(records, opener, processes)
         started = time.perf_counter()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ def test_one_chunk_taken_by_many_workers_is_issued_once(tmp_path: Path) -> None:
     team = houses(tmp_path)
     batch = submitted(team[0], start=1)
     approving(team[0], batch)()
-    at_once([lambda house=house: issue_chunk(house.line, house.log, batch.id, 1) for house in team])
+    at_once([partial(issue_chunk, house.line, house.log, batch.id, 1) for house in team])
     with team[0].database.reading() as session:
         found = find_by_batch(session, batch.id)
         files = session.execute(text("SELECT COUNT(*) FROM credential_file")).scalar_one()
@@ -136,7 +137,7 @@ def test_many_sequencers_make_one_log(tmp_path: Path) -> None:
     for at in range(3):
         batches = [submitted(team[0], start=1 + 100 * (at * WORKERS + one), rows=1) for one in range(WORKERS)]
         at_once([approving(house, batch) for house, batch in zip(team, batches, strict=True)])
-        at_once([lambda house=house: house.log.sequence(house.clock.now()) for house in team])
+        at_once([partial(house.log.sequence, house.clock.now()) for house in team])
     expect_whole(team[0], tmp_path, numbers=3 * WORKERS)
 
 
@@ -149,8 +150,8 @@ def test_cancelling_and_sealing_a_batch_at_once_do_not_wait_for_each_other(tmp_p
         team[0].log.sequence(START)
         at_once(
             [
-                lambda batch=batch: finish_chunk(team[0].line, batch.id, 1),
-                lambda batch=batch: cancel(team[1].office, batch.id, person=MAKER, reason="x", now=team[1].clock.now()),
+                partial(finish_chunk, team[0].line, batch.id, 1),
+                partial(cancel, team[1].office, batch.id, person=MAKER, reason="x", now=team[1].clock.now()),
             ]
         )
     expect_whole(team[0], tmp_path, numbers=20)

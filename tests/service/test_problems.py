@@ -66,7 +66,7 @@ def test_no_status_is_left_of_an_error_that_is_gone() -> None:
 
 
 def test_a_familys_errors_keep_to_its_statuses() -> None:
-    allowed = {
+    allowed: dict[type[Error], set[int]] = {
         InputError: {400, 404, 406, 408, 413, 415, 416, 422},
         RefusedError: {401, 403, 404, 408, 409, 410, 429, 501},
         UnavailableError: {503},
@@ -128,8 +128,8 @@ def _raising(error: Exception) -> FastAPI:
 
         return StreamingResponse(parts())
 
-    def page(_request: Request, *, status: int, code: str, zh: str, en: str) -> Response:
-        return HTMLResponse(f"<h1>{code}</h1><p>{zh}</p><p>{en}</p>", status)
+    def page(request: Request, *, status: int, code: str, zh: str, en: str) -> Response:
+        return HTMLResponse(f"<h1>{code}</h1><p>{zh}</p><p>{en}</p><p>{request.method}</p>", status)
 
     problems.install(app, page)
     return app

@@ -39,7 +39,7 @@ def test_a_token_tells_whose_it_is_and_what_it_may(house: House) -> None:
     caller = caller_of(house.database, made, _now())
 
     assert caller is not None
-    assert (caller.issuer_id, caller.person_id, caller.scopes) == ("nb", "wang", {Scope.READ, Scope.SUBMIT})
+    assert (caller.issuer_id, caller.person_id, caller.scopes) == ("nb", "wang", frozenset({Scope.READ, Scope.SUBMIT}))
     assert caller.token_id == kept.id
     assert timedelta(days=89) < kept.expires_at - _now() <= timedelta(days=90)
 
