@@ -115,8 +115,8 @@ class QrTooSmall(ConfigError):
         super().__init__(
             f"the QR code holds {budget} bytes but needs {needed} even without a name; "
             "raise version under [qr] in template.toml and enlarge its box, or use a shorter host or a P-256 key",
-            f"二维码只能容纳 {budget} 字节, 不含姓名已需 {needed} 字节; 请在 template.toml 的 [qr] 中提高 version 并加大 "
-            "box, 或缩短域名、改用 P-256 密钥",
+            f"二维码只能容纳 {budget} 字节, 不含姓名已需 {needed} 字节; 请在 template.toml 的 [qr] 中提高 version "
+            "并加大 box, 或缩短域名、改用 P-256 密钥",
         )
         self.needed = needed
         self.budget = budget

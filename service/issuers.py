@@ -39,6 +39,19 @@ class BadDivision(InputError):
         self.text = text
 
 
+class IssuerNeeded(InputError):
+    """Only with one issuer it goes without saying which is meant."""
+
+    code = "issuer-needed"
+
+    def __init__(self, known: list[str]) -> None:
+        listed = ", ".join(known) or "-"
+        super().__init__(
+            f"say with --issuer which issuer is meant; there are {listed}",
+            f"请用 --issuer 指明发证机构; 现有: {listed}",
+        )
+
+
 #: What the development CA signs with; its certificates live long, so it is stronger than what it signs.
 CA_ALGORITHM = Algorithm.RSA_3072
 SIGNING_CERT_LIFETIME = timedelta(days=3 * 365)
@@ -152,6 +165,18 @@ def all_issuers(house: "House") -> list[Issuer]:
     """Every issuer, by id."""
     with house.database.reading() as session:
         return list_issuers(session)
+
+
+def only_issuer(house: "House") -> str:
+    """The id of the one issuer of an installation.
+
+    Raises:
+        IssuerNeeded: there are several, or none.
+    """
+    found = all_issuers(house)
+    if len(found) != 1:
+        raise IssuerNeeded([one.id for one in found])
+    return found[0].id
 
 
 def all_persons(house: "House") -> list[Person]:

@@ -42,7 +42,7 @@ _CODES: Mapping[int, str] = {
         "bad-status-token bad-symbol-text bad-table bad-template-name bad-token-request bad-trust-list bad-uscc "
         "bad-verification-code bad-verify-request cannot-copy duplicate-heading effective-before-issue "
         "effective-in-future empty-file encrypted-workbook field-twice file-exists id-number-15-digits "
-        "id-number-birth-date "
+        "id-number-birth-date issuer-needed "
         "id-number-characters id-number-check-digit id-number-length incomplete-ban invalid-request "
         "key-used-otherwise macro-workbook missing-columns missing-file missing-glyph "
         "mixed-up-certificate name-character name-lost-character name-missing name-mixes-latin name-needed "
@@ -71,8 +71,9 @@ _CODES: Mapping[int, str] = {
     503: (
         "blobs-unavailable database-copy-failed database-unavailable file-trouble foreign-document history-broken "
         "history-tampered intake-busy log-damaged missing-blob no-checkpoint not-ready pack-damaged "
-        "reader-unavailable sandbox-unavailable sealed-data-damaged service-stops template-version-lost "
-        "trust-list-unusable unavailable unknown-status-list verifier-busy worker-died wrong-pack"
+        "published-file-damaged reader-unavailable sandbox-unavailable sealed-data-damaged service-stops "
+        "status-list-damaged template-version-lost trust-list-unusable unavailable unknown-status-list "
+        "verifier-busy worker-died wrong-pack"
     ),
 }
 

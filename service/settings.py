@@ -6,10 +6,12 @@ are given by file, never by value on the command line.
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from credential.errors import ConfigError
@@ -27,9 +29,11 @@ class UnknownSetting(ConfigError):
     code = "unknown-setting"
 
     def __init__(self, name: str, known: list[str]) -> None:
+        nearest = get_close_matches(name.upper(), known, 1)
+        en, zh = (f"; did you mean {nearest[0]}?", f", 是否应为 {nearest[0]}?") if nearest else ("", "")
         super().__init__(
-            f"the environment variable {name} is not a setting; known are {', '.join(known)}",
-            f"环境变量 {name} 不是有效的设置项; 可用的有: {', '.join(known)}",
+            f"the environment variable {name} is not a setting{en}; known are {', '.join(known)}",
+            f"环境变量 {name} 不是有效的设置项{zh}; 可用的有: {', '.join(known)}",
         )
         self.name = name
 
@@ -39,10 +43,10 @@ class BadSetting(ConfigError):
 
     code = "bad-setting"
 
-    def __init__(self, name: str, value: str, why: str) -> None:
+    def __init__(self, name: str, value: str, why: str, why_zh: str = "") -> None:
         super().__init__(
             f"the setting {name} cannot be {value!r} ({why}); correct or remove it",
-            f"设置项 {name} 的值“{value}”无效({why}); 请改正或删除",
+            f"设置项 {name} 的值“{value}”无效({why_zh or why}); 请改正或删除",
         )
         self.name = name
 
@@ -125,4 +129,17 @@ def read_settings(environ: Mapping[str, str] | None = None, **given: object) -> 
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise BadSetting(PREFIX + str(first["loc"][0]).upper(), str(first["input"]), first["msg"]) from error
+        raise BadSetting(PREFIX + str(first["loc"][0]).upper(), str(first["input"]), *_expected(first)) from error
+
+
+def _expected(error: ErrorDetails) -> tuple[str, str]:
+    """Say what a value has to be, from the library's finding, in English and Chinese."""
+    limits = error.get("ctx", {})
+    kind = error["type"]
+    if kind == "literal_error":
+        return error["msg"], f"可选值: {str(limits.get('expected', '')).replace(' or ', ', ')}"
+    if kind.startswith("int_"):
+        return error["msg"], "须为整数"
+    words = {"ge": "不小于", "gt": "大于", "le": "不大于", "lt": "小于"}
+    told = [f"须{word} {limits[key]}" for key, word in words.items() if key in limits]
+    return error["msg"], ", ".join(told) or "格式不符"

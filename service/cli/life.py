@@ -28,6 +28,7 @@ from service.cli.opening import house_of
 from service.cli.screens import console, pairs, plain, problem_tables, progress_bar, table
 from service.cli.successors import show_successions
 from service.house import House
+from service.issuers import only_issuer
 from service.proposals import ProposalView
 from service.single import RecordRefused
 
@@ -250,8 +251,16 @@ def batch_withdraw(
     console.print(pairs(say(f"批次 {batch} 已撤回", f"batch {batch} withdrawn"), rows))
 
 
-def change_list(context: typer.Context, issuer: OwnIssuerOption) -> None:
+def change_list(
+    context: typer.Context,
+    issuer: Annotated[
+        str | None,
+        typer.Option("--issuer", help=say("发证机构代号(仅一个机构时可省略)", "ID of the issuer; needed with several")),
+    ] = None,
+) -> None:
     """List the changes that wait for a second person."""
+    house = house_of(context)
+    owner = issuer or only_issuer(house)
     shown = table(
         say("待复核的变更", "changes that wait"),
         say("编号", "change"),
@@ -261,7 +270,7 @@ def change_list(context: typer.Context, issuer: OwnIssuerOption) -> None:
         say("决定文号", "decision"),
         say("提出人", "proposed by"),
     )
-    for one in proposals.views(house_of(context), issuer=issuer):
+    for one in proposals.views(house, issuer=owner):
         about = one.serial or say(f"批次 {one.batch}", f"batch {one.batch}")
         shown.add_row(str(one.id), *map(plain, (about, one.state, one.reason, one.decision, one.maker)))
     console.print(shown)

@@ -46,6 +46,8 @@ def migrate_folder(
     plan = plan_upgrade(settings, SystemClock().now())
     console.print(pairs(say("升级计划", "plan"), _plan_lines(plan)))
     if dry_run:
+        if not plan.is_needed and not plan.is_folder_old:
+            console.print(say("已是最新版本, 无需升级", "up to date; nothing is to be migrated"))
         return
     done = upgrade(settings, plan, is_backed_up=backed_up)
     for name in done.rules_put_back:

@@ -109,6 +109,12 @@ def test_migrating_twice_changes_nothing_more(old_data: Path) -> None:
     assert len(list(old_data.glob("registry.0001-*.sqlite"))) == 1
 
 
+def test_a_dry_run_says_when_there_is_nothing_to_do(data: Path) -> None:
+    ran = run("--data", data, "migrate", "--dry-run", environ={"YINZHENG_LANG": "zh"})
+    assert ran.code == 0
+    assert "无需升级" in ran.out
+
+
 def test_a_dry_run_changes_nothing(old_data: Path) -> None:
     before = sorted((path.name, path.stat().st_size) for path in old_data.iterdir() if "-" not in path.suffix)
     assert run("--data", old_data, "migrate", "--dry-run").code == 0

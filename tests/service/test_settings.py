@@ -30,6 +30,13 @@ def test_a_name_with_our_prefix_that_means_nothing_is_refused(name: str) -> None
     assert "YINZHENG_DATA" in refused.value.en  # the cure
 
 
+def test_a_misspelt_name_is_answered_with_the_nearest_one_first() -> None:
+    with pytest.raises(UnknownSetting) as refused:
+        read_settings({"YINZHENG_DATABSE": ""})
+    assert "did you mean YINZHENG_DATABASE?" in refused.value.en.partition("known are")[0]
+    assert "是否应为 YINZHENG_DATABASE" in refused.value.zh
+
+
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_every_known_name_is_accepted(name: str) -> None:
     assert read_settings({name: "1"}) == read_settings({})  # only names are read from here
@@ -51,6 +58,9 @@ def test_a_bad_value_is_told_with_its_name_and_itself(name: str, value: str, mon
 
     assert PREFIX + name.upper() in refused.value.en
     assert value in refused.value.zh
+    why = refused.value.zh.partition("无效(")[2].partition(")")[0]
+    assert any("\u4e00" <= character <= "\u9fff" for character in why)
+    assert "Input" not in refused.value.zh
 
 
 def test_what_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
