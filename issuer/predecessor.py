@@ -120,10 +120,13 @@ class AnotherPerson(InputError):
             )
         else:
             en = (
-                f"what replaces {serial} must have the same ID number; correct that first, or issue to the other "
-                "person by itself"
+                f"what replaces {serial} must have the ID number that it has now, and the name or the ID number of "
+                "every version before; correct a wrong one first, or issue to the other person by itself"
             )
-            zh = f"换发 {serial} 时证件号码须与原证书相同; 请先更正证件号码, 或为他人另行发证"
+            zh = (
+                f"换发 {serial} 时证件号码须与其现有号码相同, 且姓名与证件号码至少有一项与此前各版本相同; "
+                "号码有误请先更正, 或为他人另行发证"
+            )
         super().__init__(en, zh)
 
 
@@ -186,7 +189,7 @@ def succeed(  # noqa: PLR0913 - each is a fact that the history keeps
         require_valid(session, found)
         seen = last_change(session, found.id)
         claims = [claims_of(session, office, one) for one in lineage(session, found)]
-    if not all(_is_same_person(of, record, kind) for of in claims):
+    if not _stays_the_holders(claims, record, kind):
         raise AnotherPerson(found.serial, kind)
     if kind is SuccessionKind.CORRECTION and not _says_more(office, claims[0], record, photo_digest):
         raise NothingChanged(found.serial)
@@ -284,13 +287,29 @@ def _says_more(office: Office, claims: Claims, record: Record, photo_digest: byt
     return new | {"photo": (photo_digest or b"").hex()} != _said(claims)
 
 
-def _is_same_person(claims: Claims, record: Record, kind: SuccessionKind) -> bool:
+def _stays_the_holders(versions: Sequence[Claims], record: Record, kind: SuccessionKind) -> bool:
+    """Whether a row says the same person as every version, newest first.
+
+    Every version is asked, for else one step could pass on the name and the
+    next one the number. A replacement tells by its number whose place it
+    takes, so it has the newest one's; an earlier one's may have been wrong and
+    was corrected.
+    """
+    if kind is SuccessionKind.REPLACEMENT and not _has_number(versions[0], record):
+        return False
+    return all(_has_number(one, record) or _has_name(one, record) for one in versions)
+
+
+def _has_number(claims: Claims, record: Record) -> bool:
+    """Whether both have the same ID number; of two who have none, whether they have the same name."""
     was, is_now = claims.holder, record.holder
-    same_name = fold_name_for_matching(was.name) == fold_name_for_matching(is_now.name)
     if not was.id_number and not is_now.id_number:
-        return same_name
-    same_number = (was.id_type, was.id_number) == (is_now.id_type, is_now.id_number)
-    return same_number or (same_name and kind is SuccessionKind.CORRECTION)
+        return _has_name(claims, record)
+    return (was.id_type, was.id_number) == (is_now.id_type, is_now.id_number)
+
+
+def _has_name(claims: Claims, record: Record) -> bool:
+    return fold_name_for_matching(claims.holder.name) == fold_name_for_matching(record.holder.name)
 
 
 def binding_of(successions: Mapping[int, NewSuccession]) -> Sequence[str]:
