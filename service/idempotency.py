@@ -204,7 +204,8 @@ async def _digest(request: Request) -> bytes:
     """Digest method, address and content; a form by its fields, since its boundary differs each time."""
     whole = sha256()
     _feed(whole, request.method.encode(), request.url.path.encode(), request.url.query.encode())
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()  # types have no case
+    if kind == "multipart/form-data":
         form = await request.form()
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):

@@ -35,9 +35,12 @@ def test_the_same_request_again_gets_the_first_answer(api: Api, sheet: Path) -> 
     assert len(api.get("/batches").json()["items"]) == 1
 
 
+KIND = "Multipart/Form-Data"  # names of types have no case (RFC 9110, 8.3.1)
+
+
 def test_a_form_is_the_same_request_whatever_its_boundary(api: Api, sheet: Path) -> None:
     name, content = "名单.csv", sheet.read_bytes()
-    for boundary in ("first", "second"):
+    for boundary, kind in [("first", "multipart/form-data"), ("second", "multipart/form-data"), ("third", KIND)]:
         body = (
             (
                 f'--{boundary}\r\nContent-Disposition: form-data; name="sheet"; filename="{name}"\r\n'
@@ -47,12 +50,11 @@ def test_a_form_is_the_same_request_whatever_its_boundary(api: Api, sheet: Path)
             + f"\r\n--{boundary}--\r\n".encode()
         )
         headers = api.headers("wang") | {
-            "Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": "k1",
+            "Content-Type": f"{kind}; boundary={boundary}", "Idempotency-Key": "k1",
         }  # fmt: skip
         answer = api.client.ask("POST", "/api/v1/batches", headers=headers, content=body)
         assert answer.status_code == 201, answer.text
-
-    assert answer.headers["idempotent-replayed"] == "true"
+        assert ("idempotent-replayed" in answer.headers) is (boundary != "first")
 
 
 def test_the_key_may_stand_in_quotation_marks(api: Api, sheet: Path) -> None:
