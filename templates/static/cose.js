@@ -1,10 +1,11 @@
 // Reads and verifies what a certificate's QR code says, in the browser (docs/formats.md, 6 and 7).
 // As strict as credential/cbor.py, cose.py and qr.py: one value, one encoding. Nothing here asks the network.
 
-export class BadCode extends Error {}
-export class Unsupported extends Error {}
+export class Unreadable extends Error {} // not a number as we print it: most likely cut by the app that scanned it
+export class BadCode extends Error {} // a number, but nobody of ours wrote what it holds
+export class Unsupported extends Error {} // nothing is known of the code: this browser or the network cannot tell
 
-const MAX_DIGITS = 3616; // of 1,500 bytes behind the leading 01
+const MAX_DIGITS = 3613; // of 1,500 bytes behind the leading 01
 const ALGORITHMS = new Map([
   [-7, { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256", ours: ["p-256"], bytes: 64 }],
   [-35, { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384", ours: ["p-384"], bytes: 96 }],
@@ -18,11 +19,12 @@ const REQUIRED = [1, 2, 8, 9, 10, 11];
 // "#1<decimal>" to the bytes of the message.
 export function messageOf(fragment) {
   const match = /^#1([1-9][0-9]*)$/.exec(fragment);
-  if (!match || match[1].length > MAX_DIGITS) throw new BadCode("not the number of a code");
+  if (!match || match[1].length > MAX_DIGITS) throw new Unreadable("not the number of a code");
+  if (!globalThis.BigInt) throw new Unsupported("no long numbers in this browser");
   let hex = BigInt(match[1]).toString(16);
   if (hex.length % 2) hex = "0" + hex;
   const bytes = Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
-  if (bytes[0] !== 1 || bytes.length === 1) throw new BadCode("no leading 01");
+  if (bytes[0] !== 1 || bytes.length === 1) throw new Unreadable("no leading 01");
   return bytes.subarray(1);
 }
 
@@ -156,22 +158,29 @@ export async function isSignedBy(message, publicKey, ours) {
   return crypto.subtle.verify(algorithm, key, message.signature, content);
 }
 
-// Verifies a fragment against keys as the trust list writes them.
-// Returns {outcome: "good" | "forged" | "foreign", claims}; raises BadCode or Unsupported.
-export async function verify(fragment, keys) {
-  if (!globalThis.crypto?.subtle) throw new Unsupported("no cryptography in this browser");
+// Verifies a fragment against keys as the trust list writes them, in the order of verifier/steps.py: the two must
+// come to one answer. `others` gives the keys of all issuers, and is asked when none of the first is named.
+// Returns {outcome: "good" | "forged" | "foreign", claims}; raises Unreadable, BadCode or Unsupported.
+export async function verify(fragment, keys, others = async () => []) {
   const message = open(messageOf(fragment));
+  if (!globalThis.crypto?.subtle) throw new Unsupported("no cryptography in this browser");
+  const key = (await named(message, keys)) ?? (await named(message, await others()));
+  if (!key) return { outcome: "foreign" };
+  if (!(await isSignedBy(message, bytesOf(key.public_key), key.algorithm))) return { outcome: "forged" };
   const claims = claimsOf(message.payload);
-  for (const key of keys) {
-    const publicKey = Uint8Array.from(atob(key.public_key), (character) => character.charCodeAt(0));
-    if ((await keyId(publicKey)) !== message.kid) continue;
-    if (!(await isSignedBy(message, publicKey, key.algorithm))) return { outcome: "forged", claims };
-    const issued = claims.issued_at * 1000;
-    const isInTime = Date.parse(key.valid_from) <= issued && !(key.valid_until && issued >= Date.parse(key.valid_until));
-    const isIssuers = key.issuer === claims.issuer;
-    return { outcome: isInTime && isIssuers && !key.compromised_since ? "good" : "foreign", claims };
-  }
-  return { outcome: "foreign", claims };
+  if (key.issuer !== claims.issuer) return { outcome: "forged", claims };
+  const issued = claims.issued_at * 1000;
+  const isInTime = Date.parse(key.valid_from) <= issued && !(key.valid_until && issued >= Date.parse(key.valid_until));
+  return { outcome: isInTime && !key.compromised_since ? "good" : "foreign", claims };
+}
+
+async function named(message, keys) {
+  for (const key of keys) if ((await keyId(bytesOf(key.public_key))) === message.kid) return key;
+  return undefined;
+}
+
+export function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 // Names of the claims that differ from what a page shows. Words too long for a code are its beginning.
@@ -179,7 +188,7 @@ export function differences(claims, shown) {
   return Object.keys(shown).filter((name) => {
     if (name === "claims_digest") return hex(claims.claims_digest) !== shown.claims_digest;
     const said = claims[name] ?? "";
-    if (name === "name" && claims.name_is_cut === 1) return !shown.name.startsWith(said);
+    if (name === "name") return claims.name_is_cut === 1 ? !shown.name.startsWith(said) : said !== shown.name;
     return said !== shown[name] && !(said.endsWith("…") && shown[name].startsWith(said.slice(0, -1)));
   });
 }
