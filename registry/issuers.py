@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from credential.errors import ConfigError, InputError, RefusedError
+from credential.names import fold_name_for_matching
 from registry.tables import IssuerRow, PersonRow
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
@@ -47,6 +48,24 @@ class UnknownPerson(InputError):
         super().__init__(
             f"issuer {issuer_id} has no person {person_id!r}; add the person first",
             f"发证机构 {issuer_id} 没有人员“{person_id}”,请先添加",
+        )
+
+
+class SameName(RefusedError):
+    """The issuer has a person of this name under another id.
+
+    Two persons stand behind everything that is issued, and two ids of one
+    person would be none.
+    """
+
+    code = "same-name"
+
+    def __init__(self, person_id: str, issuer_id: str) -> None:
+        super().__init__(
+            f"issuer {issuer_id} has a person of this name already, {person_id!r}, and nobody may approve own work "
+            "under a second id; if this is somebody else of the same name, say --same-name",
+            f"发证机构 {issuer_id} 已有同名人员“{person_id}”, 同一人不得以两个代号自办自审; "
+            "如确为同名的另一人, 请加 --same-name",
         )
 
 
@@ -181,16 +200,25 @@ def list_issuers(session: Session) -> list[Issuer]:
     return [Issuer(row.id, row.uscc, row.name, row.division, _settings(row.settings)) for row in rows]
 
 
-def add_person(session: Session, person: Person, *, now: datetime) -> None:
+def add_person(session: Session, person: Person, *, now: datetime, is_namesake: bool = False) -> None:
     """Add a person to an issuer that exists.
+
+    Args:
+        session: to write in.
+        person: to be added.
+        now: with time zone.
+        is_namesake: somebody has made sure that who has the same name there is another person.
 
     Raises:
         BadSlug: the id is not a short lower-case word.
         UnknownIssuer: there is no such issuer.
         AlreadyExists: the id is taken.
+        SameName: the issuer has a person of this name.
     """
     _check_slug(person.id)
     get_issuer(session, person.issuer_id)
+    if not is_namesake and session.get(PersonRow, person.id) is None:
+        _check_name(session, person)
     row = PersonRow(id=person.id, issuer_id=person.issuer_id, name=person.name, created_at=now)
     _add(session, row, f"person {person.id}")
 
@@ -219,6 +247,13 @@ def _add(session: Session, row: IssuerRow | PersonRow, what: str) -> None:
             session.add(row)
     except IntegrityError as error:
         raise AlreadyExists(what) from error
+
+
+def _check_name(session: Session, person: Person) -> None:
+    wanted = fold_name_for_matching(person.name)
+    for other in list_persons(session):
+        if other.issuer_id == person.issuer_id and fold_name_for_matching(other.name) == wanted:
+            raise SameName(other.id, other.issuer_id)
 
 
 def _check_slug(text: str) -> None:

@@ -148,16 +148,17 @@ def renew_trust_list(house: "House") -> TrustList:
     return publish_trust_list(house.folder, house.installation, house.store, issuers, version=version, now=house.now())
 
 
-def add_new_person(house: "House", person: str, *, name: str, issuer: str) -> Person:
+def add_new_person(house: "House", person: str, *, name: str, issuer: str, is_namesake: bool = False) -> Person:
     """Add a person who may submit or approve for an issuer.
 
     Raises:
         UnknownIssuer: there is no such issuer.
         AlreadyExists: the id is taken.
+        SameName: the issuer has a person of this name, and ``is_namesake`` does not say that it is another one.
     """
     added = Person(person, issuer, name)
     with house.database.transaction() as session:
-        add_person(session, added, now=house.now())
+        add_person(session, added, now=house.now(), is_namesake=is_namesake)
     return added
 
 

@@ -27,8 +27,8 @@ _CODES: Mapping[int, str] = {
         "bad-signature batch-state binding-changed change-not-allowed data-folder-in-use digest-differs "
         "key-file-exists not-a-demo-folder not-approved not-correctable not-logged not-printed not-to-hand-over "
         "nothing-to-hand-over nothing-to-issue predecessor-changed proposal-decided public-url-fixed record-erased "
-        "refused request-runs serials-exhausted state-moved status-is-final succession-under-way template-changing "
-        "title-taken trust-list-expired trust-list-not-signed trust-list-older"
+        "refused request-runs same-name serials-exhausted state-moved status-is-final succession-under-way "
+        "template-changing title-taken trust-list-expired trust-list-not-signed trust-list-older"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",

@@ -162,9 +162,16 @@ def person_add(
     person: Annotated[str, typer.Argument(metavar="ID", help=say("简短代号, 如 zhang", "a short name, as zhang"))],
     name: Annotated[str, typer.Option(help=say("姓名", "name"))],
     issuer: Annotated[str, typer.Option(help=say("所属发证机构的代号", "ID of the issuer"))],
+    *,
+    same_name: Annotated[
+        bool,
+        typer.Option(
+            "--same-name", help=say("确为同名的另一人", "somebody else of the issuer has the same name; I made sure")
+        ),
+    ] = False,
 ) -> None:
     """Add a person who may submit or approve for one issuer."""
-    add_new_person(house_of(context), person, name=name, issuer=issuer)
+    add_new_person(house_of(context), person, name=name, issuer=issuer, is_namesake=same_name)
     console.print(say(f"已登记 {person}: {plain(name)}", f"{person} added: {plain(name)}"))
 
 

@@ -90,6 +90,29 @@ def test_a_bad_person_is_refused(person: str, issuer: str, code: str, made: Path
     assert (ran.code, ran.error) == (1, code)
 
 
+def test_one_person_gets_no_second_id_without_saying_so(data: Path) -> None:
+    """Else one person approves under one id what they submitted under the other."""
+    for name in ("王经办", "王 经办"):
+        again = run("--data", data, "person", "add", "wang2", "--name", name, "--issuer", "nb")
+        assert (again.code, again.error) == (1, "same-name")
+        assert "--same-name" in again.err
+        assert "'wang'" in again.err
+    chinese = run(
+        "--data", data, "person", "add", "wang2", "--name", "王经办", "--issuer", "nb", environ={"YINZHENG_LANG": "zh"}
+    )
+    assert "如确为同名的另一人, 请加 --same-name" in chinese.err
+    assert "wang2" not in run("--data", data, "person", "list").out
+
+    namesake = run("--data", data, "person", "add", "wang2", "--name", "王经办", "--issuer", "nb", "--same-name")
+    assert namesake.code == 0
+    assert "wang2" in run("--data", data, "person", "list").out
+
+
+def test_the_same_name_in_another_issuer_is_another_matter(data: Path) -> None:
+    assert add(data, "xs")[0] == 0
+    assert run("--data", data, "person", "add", "wang-xs", "--name", "王经办", "--issuer", "xs").code == 0
+
+
 def test_lists_name_everybody(made: Path) -> None:
     issuers, persons = run("--data", made, "issuer", "list").out, run("--data", made, "person", "list").out
 
