@@ -6,8 +6,8 @@ from datetime import date
 from enum import StrEnum
 
 from credential.errors import InputError
-from credential.model import REASON_STATES, Ban, RevocationReason, State
-from credential.reasons import END_STATES, ReinstatementReason, SuspensionReason
+from credential.model import REASON_NAMES, REASON_STATES, Ban, RevocationReason, State
+from credential.reasons import CHANGE_NAMES, END_STATES, ReinstatementReason, SuspensionReason
 from issuer.ban import BAN_SCOPE, usual_ban
 from issuer.change import ChangeDesk, Decided, change_state, revoke
 from issuer.proposal import Wanted
@@ -35,6 +35,11 @@ REASONS: Mapping[Action, Mapping[str, State]] = {
 """The closed list of reasons of each action, and the state that each leads to."""
 
 
+_NAMES = {code.value: names for code, names in REASON_NAMES.items()} | {
+    str(one): CHANGE_NAMES[one] for one in CHANGE_NAMES
+}
+
+
 class UnknownReason(InputError):
     """The action has no such reason."""
 
@@ -42,8 +47,9 @@ class UnknownReason(InputError):
 
     def __init__(self, action: Action, reason: str) -> None:
         listed = ", ".join(REASONS[action])
+        named = "、".join(f"{code}({_NAMES[code][0]})" for code in REASONS[action])
         super().__init__(
-            f"{reason!r} is no reason to {action}; it may be {listed}", f"“{reason}”不是可用的原因; 可选: {listed}"
+            f"{reason!r} is no reason to {action}; it may be {listed}", f"“{reason}”不是可用的原因; 可选: {named}"
         )
 
 

@@ -47,7 +47,10 @@ def main() -> None:
 
         sys.exit(app(obj=settings, standalone_mode=False))
     except TyperException as error:
-        sys.stderr.write(_usage(error))
+        # It needs the lists of reasons, which a command that is written rightly does without.
+        from service.cli.usage import usage_sentence  # noqa: PLC0415 - see above
+
+        sys.stderr.write(usage_sentence(error))
         sys.exit(EXIT_UNKNOWN)
     except (UnavailableError, ConfigError) as error:
         complain(error)
@@ -66,17 +69,6 @@ def main() -> None:
 def complain(error: Error) -> None:
     """Print one error as a sentence with its code."""
     sys.stderr.write(f"{say('错误', 'error')} [{error.code}]: {sentence(error)}\n")
-
-
-def _usage(error: TyperException) -> str:
-    """Frame the library's English words on bad usage; a command without arguments just shows its help."""
-    message = error.format_message().strip()
-    if "\n" in message:
-        return f"{message}\n"
-    return say(
-        f"命令写法有误: {message.rstrip('.')}; 在命令后加 --help 可查看用法\n",
-        f"bad usage: {message.rstrip('.')}; put --help behind the command to see how it is used\n",
-    )
 
 
 def _fault(error: Exception) -> str:

@@ -146,3 +146,27 @@ def test_every_command_has_help(command: list[str]) -> None:
     assert ran.code == 0
     assert "Usage:" in ran.out
     assert "--help" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("revoke 1 --reason fraud --as wang", "缺少选项 --decision"),
+        ("batch show", "缺少参数 BATCH"),
+        ("revoke 1 --raeson fraud", "没有选项 --raeson, 是否应为 --reason?"),
+        ("batch shw 1", "没有命令 shw, 是否应为 show?"),
+        ("batch show x", "BATCH 的取值无效, 须为整数"),
+        ("serve --port 99999", "--port 的取值无效, 须为整数, 不小于 1, 不大于 65535"),
+        ("revoke 1 --reason x", "--reason 的取值无效, 可选: fraud("),
+        ("serve --role x", "--role 的取值无效, 可选: all、issuer、verifier"),
+        ("batch show 1 2", "多出的参数 2"),
+        ("batch show 1 --as", "没有选项 --as"),
+        ("issue a.csv --issuer", "选项 --issuer 后缺少取值"),
+    ],
+)
+def test_bad_usage_is_told_in_chinese_without_the_librarys_words(command: str, told: str) -> None:
+    ran = run(*command.split(), environ={"YINZHENG_LANG": "zh"})
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"命令写法有误: {told}")
+    assert not {"Missing", "Invalid", "such", "Input", "Value", "unexpected", "requires"} & set(ran.err.split())
