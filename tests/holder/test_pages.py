@@ -61,6 +61,9 @@ def test_the_right_code_opens_the_download() -> None:
     assert answer.status_code == 200
     assert 'href="/api/v1/downloads/a-grant"' in answer.text
     assert "2026-11-23 17:30:00" in answer.text
+    assert "已经用掉" in answer.text
+    assert "重复下载" in answer.text
+    assert "保管领取码" not in answer.text  # it is of no use any more
     assert CODE not in answer.text
     assert answer.headers["cache-control"] == "no-store"
 
