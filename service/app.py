@@ -59,7 +59,8 @@ class Application:
         self.limiter = Limiter(settings)
         self.notices = HouseNotices(self.house)
         self.assets = Assets()
-        self.pages = Pages(self.house.installation.public_url, self.assets)
+        has_claims = settings.role != "verifier"
+        self.pages = Pages(self.house.installation.public_url, self.assets, has_claims=has_claims)
         self.runner = None if settings.role == "verifier" else Runner(self.house)
 
     @asynccontextmanager

@@ -67,9 +67,11 @@ class Pages:
         public_url: origin that people should see in the address bar.
         assets: what pages load.
         folder: of the templates.
+        has_claims: this process answers holders too, so the first page shows them their door.
     """
 
-    def __init__(self, public_url: str, assets: Assets, folder: Path | None = None) -> None:
+    def __init__(self, public_url: str, assets: Assets, folder: Path | None = None, *, has_claims: bool = True) -> None:
+        self._has_claims = has_claims
         self._host = urlsplit(public_url).netloc
         self._assets = assets
         self._environments = {language: _environment(language, folder or pages_folder()) for language in _LANGUAGES}
@@ -101,6 +103,7 @@ class Pages:
                 "host": self._host,
                 "switch_path": _path_of(request),
                 "uses_htmx": False,
+                "has_claims": self._has_claims,
                 "status": status,
                 **values,
             }

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from credential.model import State
+from credential.model import STATE_NAMES, State
+from credential.ports import Change
+from credential.reasons import CorrectionReason, ReplacementReason
 from verifier.reasons import Word
 from verifier.verdict import Presented, PublicSummary, Verdict
 
@@ -82,6 +84,7 @@ PRESENTED: Mapping[Presented, Sentence] = {
     ),
 }
 
+_SUCCESSIONS = frozenset((*CorrectionReason, *ReplacementReason))
 _ORIGINALS = frozenset({Presented.ORIGINAL, Presented.ORIGINAL_WITH_UPDATES})
 
 _BY_EYE = Sentence(
@@ -126,8 +129,8 @@ NEXT: Mapping[Word, Sequence[Sentence]] = {
     ),
     Word.TAMPERED: (
         Sentence(
-            "请勿采用所出示的文件或纸张; 下列登记信息(如有)属于证书本身, 不代表您收到的这一份。",
-            "Do not rely on the file or paper you were shown. What is listed here is the register's, not this copy's.",
+            "请勿采用所出示的文件或纸张; 本页所列登记信息(如有)属于登记的证书, 不代表您收到的这一份。",
+            "Do not rely on the file or paper you were shown. What this page lists is the register's, not this copy's.",
         ),
         Sentence("请向持证人索取下载的原文件重新核验。", "Ask the holder for the file as downloaded, and check that."),
         _ASK_ISSUER,
@@ -147,9 +150,27 @@ NEXT: Mapping[Word, Sequence[Sentence]] = {
     ),
 }
 _COMPARE_COPY = Sentence(
-    "副本可以被改动而不留痕迹: 请逐项对照下列登记信息, 或索取原文件。",
-    "A copy can be changed without a trace: compare it line by line with the list below, or ask for the original file.",
+    "副本可以被改动而不留痕迹: 请与本页所列登记信息逐项对照, 或索取原文件。",
+    "A copy can be changed without a trace: compare it line by line with this page, or ask for the original.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One change as a page tells it; its reason is not told (docs/changing.md).
+
+    Attributes:
+        word: what happened.
+        is_void: it counts from the start, so its day is that of the decision and of nothing else.
+        change: its dates and the number of its decision.
+        note: what it means for the time before it, or None.
+    """
+
+    word: Sentence
+    is_void: bool
+    change: Change
+    note: Sentence | None
+
 
 #: What a change of state means for the time before it (DESIGN 4).
 STATE_NOTES: Mapping[State, Sentence] = {
@@ -221,6 +242,43 @@ def next_steps(verdict: Verdict) -> Sequence[Sentence]:
     if verdict.verdict is Word.VALID and verdict.presented in _ORIGINALS:
         return (_BY_EYE,)
     return steps
+
+
+def history(verdict: Verdict) -> Sequence[Told]:
+    """Tell what happened, newest first.
+
+    A certificate that was corrected or replaced is ended in the register
+    (注销); people are told what took its place instead.
+    """
+    told = []
+    for change in verdict.changes:
+        word = Sentence(*STATE_NAMES[change.state])
+        if change.state is State.ENDED and change.reason in _SUCCESSIONS:
+            word = _succession(verdict.credential, change.reason)
+        told.append(Told(word, change.state is State.REVOKED, change, STATE_NOTES.get(change.state)))
+    return told[::-1]
+
+
+def _succession(credential: PublicSummary | None, reason: str) -> Sentence:
+    is_corrected = reason in set(CorrectionReason)
+    zh, en = ("更正", "corrected") if is_corrected else ("换发", "replaced")
+    newer = None if credential is None else credential.superseded_by
+    if newer is None:
+        return Sentence(zh, en)
+    if credential is not None and newer.serial == credential.serial:
+        return Sentence(
+            f"{zh}(由同一编号的第{newer.version}版替换)",
+            f"{en}: replaced by version {newer.version} of the same serial",
+        )
+    return Sentence(f"{zh}(新证书编号 {newer.serial})", f"{en}: the newer certificate is {newer.serial}")
+
+
+def has_versions(credential: PublicSummary | None) -> bool:
+    """Whether there is more than one version under the serial, so that each must be called by its number."""
+    if credential is None or not credential.version:
+        return False
+    others = (credential.superseded_by, credential.supersedes)
+    return credential.version > 1 or any(one is not None and one.serial == credential.serial for one in others)
 
 
 def rows(credential: PublicSummary) -> Sequence[tuple[Label, str]]:

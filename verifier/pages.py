@@ -14,7 +14,6 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from credential.errors import InputError, RefusedError
-from credential.model import STATE_NAMES
 from credential.serial import BadVerificationCode, parse_verification_code
 from verifier.api import (
     PRIVATE_HEADERS,
@@ -31,10 +30,11 @@ from verifier.document import MAX_DOCUMENT_BYTES
 from verifier.explaining import (
     FACES,
     PRESENTED,
-    STATE_NOTES,
     IssuerNotice,
     Notices,
     face_of,
+    has_versions,
+    history,
     labels_of_code,
     next_steps,
     rows,
@@ -128,13 +128,18 @@ def _add_typing(router: APIRouter, desk: Desk, render: Render, screen: "VerdictS
     def type_in(request: Request) -> Response:
         return render(request, "typed.html", uses_htmx=True, code="", code_error=False)
 
+    @router.get("/verify/code")
+    @router.get("/verify/serial")
+    def reloaded(request: Request) -> Response:
+        return _lead_to(request, "/verify")
+
     @router.post("/verify/code", dependencies=[Depends(on_loop(guard))])
     def typed_code(request: Request, code: Annotated[str, Form(max_length=_MAX_TYPED)] = "") -> Response:
         canonical = _canonical(code)
         if not canonical:
             values = {"code": code, "code_error": True, "switch_path": "/verify"}
             return render(request, "typed.html", 422, uses_htmx=True, **values)
-        return RedirectResponse(f"/c/{canonical}{_language(request)}", 303, headers=PRIVATE_HEADERS)
+        return _lead_to(request, f"/c/{canonical}")
 
     @router.post("/verify/serial", dependencies=[Depends(on_loop(guard))])
     def typed_serial(
@@ -152,6 +157,11 @@ def _canonical(code: str) -> str:
         return parse_verification_code(code[:_MAX_TYPED])
     except BadVerificationCode:
         return ""
+
+
+def _lead_to(request: Request, path: str) -> Response:
+    """Lead on to a page that can be opened, reloaded and kept; the answer to a form cannot."""
+    return RedirectResponse(f"{path}{_language(request)}", 303, headers=PRIVATE_HEADERS)
 
 
 def _language(request: Request) -> str:
@@ -172,6 +182,11 @@ def photo_routes(desk: Desk, portraits: Portraits, render: Render, guard: Guard,
     """
     router = APIRouter(include_in_schema=False)
     screen = VerdictScreen(render, notices)
+
+    @router.get("/c/{code}/photo")
+    def reloaded(request: Request, code: str) -> Response:
+        canonical = _canonical(code)
+        return _lead_to(request, f"/c/{canonical}" if canonical else "/verify")
 
     @router.post("/c/{code}/photo", dependencies=[Depends(on_loop(guard))])
     def photo(request: Request, code: str, last_six: Annotated[str, Form(max_length=_MAX_TYPED)] = "") -> Response:
@@ -252,8 +267,8 @@ class VerdictScreen:
             "fields": fields,
             "presented": PRESENTED[verdict.presented],
             "steps": next_steps(verdict),
-            "state_names": STATE_NAMES,
-            "state_notes": STATE_NOTES,
+            "history": history(verdict),
+            "has_versions": has_versions(credential),
             "compared": compared,
             "code_labels": labels_of_code(credential),
             "keys": keys,

@@ -7,8 +7,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from fastapi import Request
 
 from credential.errors import UnavailableError
+from service.assets import Assets
+from service.rendering import Pages
 from tests.asgi_client import Client
 from tests.verifier.gallery import (
     CODE,
@@ -135,11 +138,36 @@ def test_a_revoked_certificate_shows_its_history_without_the_reason_for_it(clien
     seen = Text(answer.text).seen
 
     assert seen.index("Revoked from the start") < seen.index("Suspended")  # newest first
-    assert "from 2026-03-01" in seen
+    assert "decided on 2026-03-01" in seen
+    assert "from 2026-03-01" not in seen  # beside "void from the start" it would say the contrary
+    assert "from 2026-01-15" in seen
     assert "recorded 2026-03-05 10:00:00" in seen
     assert "示人社函〔2026〕9号" in seen
     assert "Void from the start" in seen
     assert "fraud" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("/verify/code", "/verify"),
+        ("/verify/serial?lang=en", "/verify?lang=en"),
+        (f"/c/{CODE.lower()}/photo?lang=en", f"/c/{CODE}?lang=en"),
+        ("/c/nonsense/photo", "/verify"),
+    ],
+)
+def test_the_address_of_an_answer_leads_to_its_form(client: Client, address: str, place: str) -> None:
+    answer = client.get(address)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, place)
+
+
+def test_holders_see_their_door_only_where_it_opens() -> None:
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+    for has_claims in (True, False):
+        pages = Pages(f"https://{HOST}", Assets(), has_claims=has_claims)
+        page = bytes(pages.render(Request(scope), "home.html").body).decode()
+        assert ('href="/claim"' in page) is has_claims
 
 
 def test_what_was_replaced_names_its_successor(client: Client) -> None:
