@@ -14,11 +14,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from credential.errors import InputError, RefusedError
+from credential.dsse import BadEnvelope, open_envelope
+from credential.errors import InputError, RefusedError, UnavailableError
 from credential.note import BadCheckpoint, BadNote, parse_checkpoint, parse_note
+from credential.trust import PAYLOAD_TYPE
 from holder.conditional import has_etag
-from registry.log.tiles import HEIGHT, WIDTH, LogDamaged, TileFolder
+from registry.log.tiles import CHECKPOINT, HEIGHT, WIDTH, TileFolder
 from registry.status.published import token_times
+from registry.status.token_list import BadStatusToken
 from service.folder import DataFolder
 
 CWT_TYPE = "application/statuslist+cwt"
@@ -53,6 +56,18 @@ class NotPublished(InputError):
         super().__init__(
             "nothing is published at this address; compare it with docs/architecture.md, or come back later",
             "此地址没有已发布的文件; 请核对地址或稍后再试",
+        )
+
+
+class PublishedFileDamaged(UnavailableError):
+    """A published file is there and cannot be handed out: whoever asked is not at fault, and may ask again later."""
+
+    code = "published-file-damaged"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the published file {name} cannot be read or is damaged; the operator restores it from a copy",
+            f"已发布的文件 {name} 无法读取或已损坏; 请由管理员从副本恢复",
         )
 
 
@@ -104,9 +119,9 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
         if "time" in request.query_params:
             raise NoStatusHistory
         form = (match[2] or _wanted_form(request))[1:]
-        content = _read(folder.status, f"{match[1]}.{form}")
-        cwt = content if form == "cwt" else _read(folder.status, f"{match[1]}.cwt")
-        headers = _kept(_fresh_seconds(cwt, now())) | ({} if match[2] else {"Vary": "Accept"})
+        file = f"{match[1]}.{form}"
+        content = _read(folder.status, file)
+        headers = _kept(_fresh_seconds(file, content, now())) | ({} if match[2] else {"Vary": "Accept"})
         return _answer(request, content, CWT_TYPE if form == "cwt" else JWT_TYPE, headers)
 
     @router.head("/trust-list.json", include_in_schema=False)
@@ -119,6 +134,10 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
     def trust_list(request: Request) -> Response:
         """Give the signed trust list, a DSSE envelope."""
         content = _read(folder.trust_list.parent, folder.trust_list.name)
+        try:
+            open_envelope(content, PAYLOAD_TYPE)
+        except BadEnvelope as error:
+            raise PublishedFileDamaged(folder.trust_list.name) from error
         return _answer(request, content, _JSON, _kept(TRUST_LIST_SECONDS))
 
     @router.head("/log/checkpoint", include_in_schema=False)
@@ -130,7 +149,7 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
     )
     def checkpoint(request: Request) -> Response:
         """Give the newest checkpoint, a C2SP signed note."""
-        content = _read(folder.log, "checkpoint")
+        content, _ = _checkpoint(folder.log)
         return _answer(request, content, "text/plain; charset=utf-8", _kept(CHECKPOINT_SECONDS))
 
     @router.head("/log/tile/{name:path}", include_in_schema=False)
@@ -200,9 +219,12 @@ def _weight(parameters: list[str]) -> float:
     return 1.0
 
 
-def _fresh_seconds(cwt: bytes, now: datetime) -> int:
+def _fresh_seconds(name: str, token: bytes, now: datetime) -> int:
     """How long a list may be kept: its own ``ttl``, but never past its ``exp``."""
-    times = token_times(cwt)
+    try:
+        times = token_times(token)
+    except BadStatusToken as error:
+        raise PublishedFileDamaged(name) from error
     return max(0, int(min(times.ttl, times.expires - now) / timedelta(seconds=1)))
 
 
@@ -219,31 +241,36 @@ def _tile(folder: Path, name: str) -> bytes:
     index = int(match["index"].replace("/", "").replace("x", ""))
     width = int(match["width"] or WIDTH)
     leaves = (index * WIDTH + width) << (HEIGHT * (level or 0))
-    if width > WIDTH or (match["width"] and width == WIDTH) or leaves > _size(folder):
+    if width > WIDTH or (match["width"] and width == WIDTH) or leaves > _checkpoint(folder)[1]:
         raise NotPublished
-    try:
-        return TileFolder(folder).read(level, index, width)
-    except LogDamaged as error:
-        raise NotPublished from error
+    return TileFolder(folder).read(level, index, width)
 
 
-def _size(folder: Path) -> int:
-    """Leaves under the published checkpoint."""
+def _checkpoint(folder: Path) -> tuple[bytes, int]:
+    """The published checkpoint, and how many leaves are under it."""
+    content = _read(folder, CHECKPOINT)
     try:
-        return parse_checkpoint(parse_note(_read(folder, "checkpoint").decode()).text).size
+        return content, parse_checkpoint(parse_note(content.decode()).text).size
     except (BadNote, BadCheckpoint, UnicodeDecodeError) as error:
-        raise NotPublished from error
+        raise PublishedFileDamaged(CHECKPOINT) from error
 
 
 def _read(folder: Path, name: str) -> bytes:
-    """Read a file that lies in a folder itself; a link that leads out of it is not followed."""
+    """Read a file that lies in a folder itself; a link that leads out of it is not followed.
+
+    Raises:
+        NotPublished: there is none.
+        PublishedFileDamaged: it is there, and cannot be read.
+    """
     path = folder / name
     try:
         if path.resolve().parent != folder.resolve():
             raise NotPublished
         return path.read_bytes()
-    except OSError as error:
+    except FileNotFoundError as error:
         raise NotPublished from error
+    except OSError as error:
+        raise PublishedFileDamaged(name) from error
 
 
 def _answer(request: Request, content: bytes, media_type: str, headers: Mapping[str, str]) -> Response:

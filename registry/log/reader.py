@@ -1,6 +1,7 @@
 """Read the log: proofs for leaves, and the check of the whole log from its files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +10,15 @@ from sqlmodel import Session
 
 from credential.errors import RefusedError
 from credential.merkle import Frontier, LogProof, leaf_hash
-from credential.note import Checkpoint, format_proof, open_checkpoint, parse_checkpoint, parse_note
+from credential.note import (
+    BadCheckpoint,
+    BadNote,
+    Checkpoint,
+    format_proof,
+    open_checkpoint,
+    parse_checkpoint,
+    parse_note,
+)
 from registry.columns import table_of
 from registry.database import Database
 from registry.log.outbox import logged_leaves
@@ -68,17 +77,17 @@ class LogReader:
         Raises:
             NotLogged: a leaf is not yet under a published checkpoint.
             NoCheckpoint: none was published.
-            LogDamaged: the tiles do not lead to its root.
+            LogDamaged: it cannot be read, or the tiles do not lead to its root.
         """
-        head = self._newest()
-        found = self._positions(leaf_ids)
-        texts = []
-        for leaf_id in leaf_ids:
-            position, leaf = found.get(leaf_id, (None, b""))
-            if position is None or position >= head.size:
-                raise NotLogged(leaf_id)
-            texts.append(format_proof(position, head.path(position, leaf), head.note))
-        return texts
+        with self._newest_tree() as head:
+            found = self._positions(leaf_ids)
+            texts = []
+            for leaf_id in leaf_ids:
+                position, leaf = found.get(leaf_id, (None, b""))
+                if position is None or position >= head.size:
+                    raise NotLogged(leaf_id)
+                texts.append(format_proof(position, head.path(position, leaf), head.note))
+            return texts
 
     def prove(self, placed: Iterable[tuple[int | None, bytes | None]]) -> list[LogProof | None]:
         """Prove leaves whose places are known, all against the newest checkpoint, checked as :meth:`proofs` does.
@@ -91,15 +100,15 @@ class LogReader:
 
         Raises:
             NoCheckpoint: none was published.
-            LogDamaged: the tiles do not lead to its root.
+            LogDamaged: it cannot be read, or the tiles do not lead to its root.
         """
-        head = self._newest()
-        return [
-            None
-            if position is None or leaf is None or position >= head.size
-            else LogProof(position, head.path(position, leaf), head.note)
-            for position, leaf in placed
-        ]
+        with self._newest_tree() as head:
+            return [
+                None
+                if position is None or leaf is None or position >= head.size
+                else LogProof(position, head.path(position, leaf), head.note)
+                for position, leaf in placed
+            ]
 
     def is_logged(self, leaf_ids: Sequence[int]) -> bool:
         """Whether every one of the leaves is under the newest published checkpoint."""
@@ -127,8 +136,21 @@ class LogReader:
         """The head that the published checkpoint names; the file is read every time."""
         note, head = self.checkpoint(), self._head
         if head is None or head.note != note:
-            head = self._head = Head(note, parse_checkpoint(parse_note(note).text), self._cache)
+            try:
+                checkpoint = parse_checkpoint(parse_note(note).text)
+            except (BadNote, BadCheckpoint) as error:  # our own file, so not the fault of whoever asks
+                raise LogDamaged(f"its checkpoint cannot be read, {error.en}", "无法读取检查点") from error
+            head = self._head = Head(note, checkpoint, self._cache)
         return head
+
+    @contextmanager
+    def _newest_tree(self) -> Iterator[Head]:
+        """The same to take paths in; tiles that do not fit are read again next time, restored by then perhaps."""
+        try:
+            yield self._newest()
+        except LogDamaged:
+            self._head, self._cache = None, TileCache(self._tiles)
+            raise
 
     def _positions(self, leaf_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
         found: dict[int, tuple[int, bytes]] = {}

@@ -10,7 +10,6 @@ needs: no run reads more than a few files, however large the log is.
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,7 +171,7 @@ class TileFolder:
         """Read a tile, or the first part of a wider one that has taken its place.
 
         Raises:
-            LogDamaged: it is missing or too short.
+            LogDamaged: it is missing, too short, or cannot be read.
         """
         content = self._find(level, index, width)
         if level is None:
@@ -186,8 +185,12 @@ class TileFolder:
 
     def _find(self, level: int | None, index: int, width: int) -> bytes:
         for name in (tile_name(level, index, width), tile_name(level, index)):
-            with suppress(FileNotFoundError):
+            try:
                 return (self.folder / name).read_bytes()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _unreadable(name, error) from error
         name = tile_name(level, index, width)
         raise LogDamaged(f"{name} is missing", f"缺少 {name}")
 
@@ -196,7 +199,7 @@ class TileFolder:
 
         Raises:
             NoCheckpoint: there is none.
-            LogDamaged: it is not text.
+            LogDamaged: it cannot be read, or is not text.
         """
         try:
             return (self.folder / CHECKPOINT).read_text("utf-8")
@@ -204,6 +207,8 @@ class TileFolder:
             raise NoCheckpoint(self.folder) from error
         except UnicodeDecodeError as error:
             raise LogDamaged("the checkpoint is not UTF-8", "检查点不是 UTF-8 文本") from error
+        except OSError as error:
+            raise _unreadable(CHECKPOINT, error) from error
 
     def edge(self, size: int) -> Edge:
         """Read the right border of the tree of a size; a few files.
@@ -237,3 +242,8 @@ class TileFolder:
             index = old_size >> height
             if index != new_size >> height:
                 shutil.rmtree(self.folder / f"{tile_name(level, index)}.p", ignore_errors=True)
+
+
+def _unreadable(name: str, error: OSError) -> LogDamaged:
+    why = error.strerror or "input/output"
+    return LogDamaged(f"{name} cannot be read ({why})", f"无法读取 {name}({why})")

@@ -1,15 +1,19 @@
 """Read the status lists that were published, without the key that signs them."""
 
+import json
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import cbor2
 
-from registry.status.publisher import UnknownStatusList
+from registry.status.publisher import StatusListDamaged, UnknownStatusList
 from registry.status.token_list import BadStatusToken
 
 _EXP, _TTL = 4, 65534
+_SIGNATURE_BYTES = 64  # ES256, in both forms
 
 
 class PublishedLists:
@@ -27,11 +31,18 @@ class PublishedLists:
 
         Raises:
             UnknownStatusList: there is none.
+            StatusListDamaged: its file cannot be read, or holds no CWT.
         """
         try:
-            return (self._folder / f"{list_number}.cwt").read_bytes()
+            token = (self._folder / f"{list_number}.cwt").read_bytes()
+            token_times(token)
         except FileNotFoundError as error:
             raise UnknownStatusList(list_number) from error
+        except OSError as error:
+            raise StatusListDamaged(list_number, error.strerror or "input/output") from error
+        except BadStatusToken as error:
+            raise StatusListDamaged(list_number, error.en) from error
+        return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +58,39 @@ class TokenTimes:
     ttl: timedelta
 
 
-def token_times(cwt: bytes) -> TokenTimes:
-    """Read the times of a list of ours for its cache headers; nothing is verified.
+def token_times(token: bytes) -> TokenTimes:
+    """Read the times of a list of ours, CWT or JWT, for its cache headers; nothing is verified.
 
     Raises:
-        BadStatusToken: it is no CWT with an ``exp`` and a ``ttl``.
+        BadStatusToken: it is neither, is cut off, or has no ``exp`` and ``ttl``.
     """
     try:
-        claims = cbor2.loads(cbor2.loads(cwt).value[2])
-        return TokenTimes(datetime.fromtimestamp(int(claims[_EXP]), UTC), timedelta(seconds=int(claims[_TTL])))
-    except (cbor2.CBORDecodeError, AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise BadStatusToken("it has no exp and ttl", "缺少 exp 或 ttl") from error
+        exp, ttl = _jwt_times(token) if token[:1] == b"e" else _cwt_times(token)  # base64url of {" is eyJ
+        return TokenTimes(datetime.fromtimestamp(int(exp), UTC), timedelta(seconds=int(ttl)))
+    except (
+        cbor2.CBORDecodeError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise BadStatusToken("it is cut off, or has no exp and ttl", "内容不完整, 或缺少 exp 或 ttl") from error
+
+
+def _cwt_times(token: bytes) -> tuple[Any, Any]:
+    claims = cbor2.loads(cbor2.loads(token).value[2])
+    return claims[_EXP], claims[_TTL]
+
+
+def _jwt_times(token: bytes) -> tuple[Any, Any]:
+    _, payload, signature = token.split(b".")
+    if len(_decoded(signature)) != _SIGNATURE_BYTES:
+        raise ValueError("the signature is cut off")
+    claims = json.loads(_decoded(payload))
+    return claims["exp"], claims["ttl"]
+
+
+def _decoded(part: bytes) -> bytes:
+    return urlsafe_b64decode(part + b"=" * (-len(part) % 4))

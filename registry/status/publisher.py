@@ -73,6 +73,19 @@ class UnknownStatusList(UnavailableError):
         self.number = number
 
 
+class StatusListDamaged(UnavailableError):
+    """The file of a published status list cannot be read, or holds none."""
+
+    code = "status-list-damaged"
+
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__(
+            f"the file of status list {number} is damaged ({why}); restore it from a copy, or publish the list again",
+            f"状态列表 {number} 的文件已损坏({why});请从副本恢复或重新发布",
+        )
+        self.number = number
+
+
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     status_list: StatusList
@@ -169,6 +182,7 @@ class StatusLists:
 
         Raises:
             UnknownStatusList: there is none.
+            StatusListDamaged: its file cannot be read.
         """
         return self._read(list_number, "cwt")
 
@@ -177,6 +191,7 @@ class StatusLists:
 
         Raises:
             UnknownStatusList: there is none.
+            StatusListDamaged: its file cannot be read.
         """
         return self._read(list_number, "jwt")
 
@@ -258,6 +273,8 @@ class StatusLists:
             return self._path(number, form).read_bytes()
         except FileNotFoundError as error:
             raise UnknownStatusList(number) from error
+        except OSError as error:
+            raise StatusListDamaged(number, error.strerror or "input/output") from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -76,6 +76,24 @@ def test_a_leaf_is_not_logged_before_the_checkpoint_is_published(testlog: TestLo
         testlog.reader.proof(ids[0])
 
 
+@pytest.mark.parametrize("index", ["000", "001.p/44"])
+def test_tiles_that_were_read_damaged_are_read_again_once_they_are_restored(testlog: TestLog, index: str) -> None:
+    """Tiles are kept in memory; a reader must not say "damaged" until its process is started anew."""
+    testlog.put(300)
+    testlog.log.sequence(NOW)
+    reader, tile = testlog.reader, testlog.folder / "tile" / "0" / index
+    content = tile.read_bytes()
+    tile.write_bytes(bytes(len(content)))
+    with pytest.raises(LogDamaged):
+        reader.proofs(testlog.ids)
+    with pytest.raises(LogDamaged):
+        reader.prove(enumerate(testlog.put_so_far))
+    tile.write_bytes(content)
+
+    for leaf, proof in zip(testlog.put_so_far, reader.proofs(testlog.ids), strict=True):
+        verify_proof(proof, leaf, testlog.signer.public_key, ORIGIN)
+
+
 def test_a_reader_never_hands_out_a_proof_from_a_changed_tile(testlog: TestLog) -> None:
     testlog.put(600)
     testlog.log.sequence(NOW)
