@@ -137,7 +137,7 @@ def test_suspended_reinstated_and_ended_is_seen_at_once(issued_data: Path, certi
 def test_changes_are_listed_without_naming_the_only_issuer(issued: Path, data: Path) -> None:
     assert run("--data", issued, "change", "list").code == 0
     second = ("issuer", "add", "xs", "--name", "示例县人社局", "--uscc", "11649900MB0T000236", "--division", "330201")
-    added = run("--data", data, *second, "--pdf-key", "p-256")
+    added = run("--data", data, *second, "--pdf-key", "p-256", "--sample")
     assert added.code == 0, added
     assert run("--data", data, "change", "list").error == "issuer-needed"
     assert run("--data", data, "change", "list", "--issuer", "nb").code == 0
