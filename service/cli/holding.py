@@ -8,6 +8,7 @@ import typer
 from credential.errors import InputError
 from intake.handover_sheet import write_handover_csv, write_handover_workbook
 from keys.private_files import FileExists, write_private
+from service.batches import view
 from service.cli.language import say
 from service.cli.opening import house_of
 from service.cli.screens import console, plain
@@ -56,7 +57,8 @@ def write_sheet(
         raise FileExists(out)
     if not out.absolute().parent.is_dir():
         raise FileNotFoundError(2, "no such folder", str(out.absolute().parent))
-    lines = hand_over(house_of(context), batch, person)
+    house = house_of(context)
+    lines = hand_over(house, batch, person)
     write_private(out, writer(lines))
     console.print(
         say(
@@ -64,3 +66,13 @@ def write_sheet(
             f"claim codes for {len(lines)} certificates are in {plain(str(out))} (mode 600); they are shown this once",
         )
     )
+    left_out = view(house, batch).rows - len(lines)
+    if left_out:
+        console.print(
+            say(
+                f"另有 {left_out} 行没有领取码: 未出证, 或证书已撤销、暂扣、被替换、已删除个人信息; 逐行见 "
+                f"yinzheng batch show {batch}",
+                f"{left_out} rows have no code: not issued, revoked, suspended, replaced or erased; row by row: "
+                f"yinzheng batch show {batch}",
+            )
+        )

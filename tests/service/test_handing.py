@@ -103,7 +103,7 @@ def test_a_new_code_replaces_that_of_the_sheet(house: House) -> None:
     assert claim_desk(house).claim(line.serial, fresh.code).serial == line.serial
 
 
-def test_a_revoked_certificate_is_left_out(house: House) -> None:
+def test_a_revoked_certificate_is_left_out_and_that_is_said(house: House, tmp_path: Path) -> None:
     serial = hand_over(house, 1, "wang")[0].serial
     revoke_credential(
         house, serial, issuer=None, reason=RevocationReason.FRAUD, decision="9号", maker="wang", checker="li"
@@ -112,6 +112,8 @@ def test_a_revoked_certificate_is_left_out(house: House) -> None:
     assert serial not in {line.serial for line in hand_over(house, 1, "wang")}
     with pytest.raises(NotToHandOver):
         new_claim_code(house, serial, "wang")
+    ran = run("--data", house.folder.root, "hand-over", "1", "--as", "wang", "--out", tmp_path / "sheet.csv")
+    assert (ran.code, "1 rows have no code" in ran.out) == (0, True), ran
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1", "＝1"])
