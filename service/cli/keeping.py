@@ -100,9 +100,7 @@ def doctor(
     context: typer.Context,
     *,
     quiet: Annotated[bool, typer.Option("--quiet", help=say("只列有问题的", "only what is not right"))] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help=say("输出 JSON", "as JSON, for monitors"))
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=say("输出 JSON", "as JSON, for monitors"))] = False,
 ) -> None:
     """Check the house; exit code 1 when something is wrong."""
     findings = [one for one in examine_house(settings_of(context)) if not quiet or one.level != "ok"]
