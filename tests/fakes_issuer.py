@@ -1,7 +1,10 @@
 """A small working issuer for tests: real registry, log and status lists; a press and keys in memory."""
 
+import atexit
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -84,6 +87,11 @@ class Clock:
         self._now += timedelta(seconds=1)
         return self._now
 
+    @property
+    def last(self) -> datetime:
+        """What it showed last."""
+        return self._now
+
 
 @dataclass(frozen=True)
 class FakePrefix:
@@ -163,16 +171,52 @@ class House:
     qr_signer: MemorySigner
 
 
-NEW_REGISTRY: list[Callable[[], str]] = []
-"""Where the registry of a new house is to be, if not in its folder; the fixture ``either_registry`` puts one here."""
+NEW_REGISTRY: list[Callable[[str | None], str]] = []
+"""Where the registry of a new house is to be, if not in its folder; the fixture ``either_registry`` puts one here.
+
+It is handed the URL of the database that the new one is to be a copy of, or None for an empty one.
+"""
+
+_TOLD = "registry.url"
 
 
-def url_of(folder: Path) -> str:
+def url_of(folder: Path, template: str | None = None) -> str:
     """The registry of a house; one outside is told by a file, so that other processes find it too."""
-    told = folder / "registry.url"
+    told = folder / _TOLD
     if NEW_REGISTRY and not told.exists():
-        told.write_text(NEW_REGISTRY[-1]())
+        told.write_text(NEW_REGISTRY[-1](template))
     return told.read_text() if told.exists() else f"sqlite:///{folder}/registry.sqlite"
+
+
+@dataclass(frozen=True)
+class KeptHouse:
+    """A closed house that is there to be copied, for to make one takes most of the time of a short test."""
+
+    folder: Path
+    clock: datetime
+    printed: tuple[str, ...]
+
+    def copy(self, folder: Path) -> Clock:
+        """Put a copy of its registry and its files into a folder; returns a clock that goes on from its own."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(_TOLD), dirs_exist_ok=True)
+        told = self.folder / _TOLD
+        url_of(folder, told.read_text() if told.exists() else None)
+        return Clock(self.clock)
+
+
+_KEPT: dict[tuple[str, bool], KeptHouse] = {}
+
+
+def kept_house(name: str, make: Callable[[Path], House]) -> KeptHouse:
+    """The house of this name on the kind of database that is asked for; made when it is first wanted."""
+    kind = name, bool(NEW_REGISTRY)
+    if kind not in _KEPT:
+        folder = Path(tempfile.mkdtemp(prefix="yz-house-"))
+        atexit.register(shutil.rmtree, folder)
+        house = make(folder)
+        house.database.close()
+        _KEPT[kind] = KeptHouse(folder, house.clock.last, tuple(house.press.printed))
+    return _KEPT[kind]
 
 
 def build_house(
@@ -187,6 +231,9 @@ def build_house(
     clock: Clock | None = None,
 ) -> House:
     """Put a house together, as ``service/`` does, in the order that operators read."""
+    if is_new and database is None and clock is None and not (folder / _TOLD).exists():
+        clock = kept_house("new", lambda empty: build_house(empty, clock=Clock())).copy(folder)
+        is_new = False
     clock = clock or Clock()
     if database is not None:
         is_new = False

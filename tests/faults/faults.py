@@ -25,7 +25,7 @@ from registry.database import Database
 from registry.history import verify_history
 from registry.log.reader import verify_log
 from registry.numbers import account_numbers
-from tests.fakes_issuer import CHECKER, MAKER, ORIGIN, House, MemorySigner, build_house, make_records
+from tests.fakes_issuer import CHECKER, MAKER, ORIGIN, House, MemorySigner, build_house, kept_house, make_records
 
 
 class Killed(BaseException):
@@ -95,6 +95,7 @@ def watched(countdown: Countdown) -> Iterator[None]:
 
 
 ROWS = 2
+FIRST_BATCH = 1
 
 
 def run_all(house: House) -> int:
@@ -103,6 +104,20 @@ def run_all(house: House) -> int:
     approve(house.office, batch.id, checker=CHECKER, expected_digest=batch.digest, now=house.clock.now())
     house.engine.run(batch.id, lambda _: None)
     return batch.id
+
+
+def issued_house(folder: Path) -> House:
+    """A house of its own in which ``run_all`` was done already, as the batch ``FIRST_BATCH``."""
+    kept = kept_house("issued", _issue)
+    house = build_house(folder, is_new=False, clock=kept.copy(folder))
+    house.press.printed.extend(kept.printed)
+    return house
+
+
+def _issue(folder: Path) -> House:
+    house = build_house(folder)
+    assert run_all(house) == FIRST_BATCH
+    return house
 
 
 def copied(template: Path, folder: Path) -> House:

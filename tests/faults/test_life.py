@@ -17,8 +17,8 @@ from registry.agreement import check_states
 from registry.batches import Batch
 from registry.history import verify_logged_history
 from registry.service_tables import SuccessionKind
-from tests.fakes_issuer import MAKER, build_house
-from tests.faults.faults import run_all
+from tests.fakes_issuer import MAKER
+from tests.faults.faults import issued_house
 from tests.issuer.successors import approve_it, change, changed, record_of, slot, submit_successor, versions
 
 FINAL = {State.REVOKED, State.WITHDRAWN}
@@ -32,8 +32,7 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def issue(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
-        self.house = build_house(self.folder)
-        run_all(self.house)
+        self.house = issued_house(self.folder)
         self.batches: list[Batch] = []
         self.final: set[int] = set()
 

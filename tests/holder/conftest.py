@@ -11,8 +11,8 @@ import pytest
 
 from holder.claim_codes import ClaimDesk, MadeCode
 from registry.claim_codes import holdings_of_batch
-from tests.fakes_issuer import MAKER, House, build_house
-from tests.faults.faults import run_all
+from tests.fakes_issuer import MAKER, House
+from tests.faults.faults import FIRST_BATCH, issued_house
 
 LIFETIME = timedelta(days=90)
 
@@ -67,5 +67,4 @@ class Counter:
 @pytest.fixture
 def counter(either_registry: str, tmp_path: Path) -> Counter:
     assert either_registry
-    house = build_house(tmp_path)
-    return Counter(house, run_all(house))
+    return Counter(issued_house(tmp_path), FIRST_BATCH)

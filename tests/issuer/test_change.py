@@ -32,8 +32,8 @@ from registry.issuers import UnknownPerson
 from registry.status.token_list import open_status_token
 from registry.tables import HistoryRow
 from registry.vault import RecordErased
-from tests.fakes_issuer import CHECKER, ISSUER, MAKER, START, STATUS_BASE, House, MemorySigner, build_house
-from tests.faults.faults import leaf_kinds, run_all
+from tests.fakes_issuer import CHECKER, ISSUER, MAKER, START, STATUS_BASE, House, MemorySigner
+from tests.faults.faults import issued_house, leaf_kinds
 
 TODAY = START.date()
 DECISION = "甬人社发〔2026〕3号"
@@ -41,9 +41,7 @@ DECISION = "甬人社发〔2026〕3号"
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
-    house = build_house(tmp_path)
-    run_all(house)
-    return house
+    return issued_house(tmp_path)
 
 
 @pytest.fixture

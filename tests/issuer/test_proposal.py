@@ -27,8 +27,8 @@ from registry.batches import UnknownBatch
 from registry.issuers import Person, UnknownPerson, add_person
 from registry.proposals import Proposal, UnknownProposal, list_proposals
 from registry.service_tables import ProposalOutcome
-from tests.fakes_issuer import CHECKER, ISSUER, MAKER, House, build_house
-from tests.faults.faults import run_all
+from tests.fakes_issuer import CHECKER, ISSUER, MAKER, House
+from tests.faults.faults import issued_house
 from tests.issuer.successors import DECISION, TODAY, change, correct, slot, versions
 
 THIRD = "zhao"
@@ -39,8 +39,7 @@ REVOKE = Wanted(
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
-    house = build_house(tmp_path)
-    run_all(house)
+    house = issued_house(tmp_path)
     with house.database.transaction() as session:
         add_person(session, Person(THIRD, ISSUER.id, THIRD), now=house.clock.now())
     return house

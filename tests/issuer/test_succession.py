@@ -35,8 +35,8 @@ from registry.history import details_place, verify_logged_history
 from registry.numbers import account_numbers
 from registry.service_tables import SuccessionKind
 from registry.tables import HistoryRow
-from tests.fakes_issuer import CHECKER, MAKER, House, build_house
-from tests.faults.faults import leaf_kinds, run_all
+from tests.fakes_issuer import CHECKER, MAKER, House
+from tests.faults.faults import issued_house, leaf_kinds
 from tests.issuer.successors import (
     DECISION,
     approve_it,
@@ -58,9 +58,7 @@ HIGHER = {"title": "正高级工程师", "level": "正高级"}
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     """Two certificates are issued."""
-    house = build_house(tmp_path)
-    run_all(house)
-    return house
+    return issued_house(tmp_path)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from service import portrait
 from service.house import House
 from service.portrait import PhotoNotShown, photo_of
 from tests import fakes_issuer
-from tests.fakes_issuer import CHECKER, MAKER, build_house, make_records
-from tests.faults.faults import Killed, run_all
+from tests.fakes_issuer import CHECKER, MAKER, make_records
+from tests.faults.faults import Killed, issued_house
 
 RIGHT, WRONG = "010001", "010002"
 
@@ -63,9 +63,7 @@ def steady() -> AbstractContextManager[None]:
 @pytest.fixture
 def shown(either_registry: str, tmp_path: Path) -> Shown:
     assert either_registry
-    house = build_house(tmp_path)
-    run_all(house)
-    return Shown(house)
+    return Shown(issued_house(tmp_path))
 
 
 @pytest.fixture
