@@ -1,9 +1,9 @@
 // Reads and verifies what a certificate's QR code says, in the browser (docs/formats.md, 6 and 7).
 // As strict as credential/cbor.py, cose.py and qr.py: one value, one encoding. Nothing here asks the network.
 
-export class Unreadable extends Error {} // not a number as we print it: most likely cut by the app that scanned it
-export class BadCode extends Error {} // a number, but nobody of ours wrote what it holds
-export class Unsupported extends Error {} // nothing is known of the code: this browser or the network cannot tell
+export class Unreadable extends Error {} // no number of ours, or cut off
+export class BadCode extends Error {} // a number that holds nothing of ours
+export class Unsupported extends Error {} // this browser cannot tell
 
 const MAX_DIGITS = 3613; // of 1,500 bytes behind the leading 01
 const ALGORITHMS = new Map([
@@ -20,7 +20,7 @@ const REQUIRED = [1, 2, 8, 9, 10, 11];
 export function messageOf(fragment) {
   const match = /^#1([1-9][0-9]*)$/.exec(fragment);
   if (!match || match[1].length > MAX_DIGITS) throw new Unreadable("not the number of a code");
-  if (!globalThis.BigInt) throw new Unsupported("no long numbers in this browser");
+  if (!globalThis.BigInt) throw new Unsupported("no long numbers");
   let hex = BigInt(match[1]).toString(16);
   if (hex.length % 2) hex = "0" + hex;
   const bytes = Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
@@ -158,8 +158,7 @@ export async function isSignedBy(message, publicKey, ours) {
   return crypto.subtle.verify(algorithm, key, message.signature, content);
 }
 
-// Verifies a fragment against keys as the trust list writes them, in the order of verifier/steps.py: the two must
-// come to one answer. `others` gives the keys of all issuers, and is asked when none of the first is named.
+// Verifies a fragment against keys as the trust list writes them, or else `others`; in the order of verifier/steps.py.
 // Returns {outcome: "good" | "forged" | "foreign", claims}; raises Unreadable, BadCode or Unsupported.
 export async function verify(fragment, keys, others = async () => []) {
   const message = open(messageOf(fragment));

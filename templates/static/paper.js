@@ -1,7 +1,6 @@
 // Holds the code on the paper against this page. The fragment stays in this browser: no request carries it.
 // It is left in the address bar, so that reloading checks it again and the language switch takes it along.
-// The page's last word is never better than what POST /api/v1/verify says of the same text: whatever stands
-// behind the # and is not this certificate's genuine code takes the word "valid" away.
+// Whatever stands behind the # and is not this certificate's genuine code takes the word "valid" away.
 import { BadCode, Unreadable, Unsupported, bytesOf, differences, verify } from "./cose.js";
 
 const main = document.getElementById("main");
@@ -17,7 +16,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.tabIndex = -1;
   main.focus();
 });
-if (/#/.test(location.href)) {
+if (location.href.includes("#")) {
   for (const link of document.querySelectorAll("#switch, form.inline")) takeAlong(link);
   check().then((name) => place.dataset.outcome = name);
 }
@@ -66,12 +65,13 @@ function tell(name) {
 // The page must not go on saying "valid" above a paper that is not.
 function alarm(name, wrong = []) {
   if (place.dataset.verdict !== "valid") return tell(name === "unread" ? "uncompared" : "warned");
-  document.getElementById("verdict").replaceWith(copy(name));
+  const isOpen = name === "unread" || name === "foreign";
+  document.getElementById("verdict").replaceWith(copy(isOpen ? "unknown" : "tampered"));
   document.title = document.querySelector(".banner h1").innerText;
   for (const advice of document.querySelectorAll("[data-if-good]")) advice.hidden = true;
   place.setAttribute("role", "alert");
-  place.replaceChildren(name === "unread" ? copy("again") : labels(wrong));
-  place.hidden = name !== "unread" && !wrong.length;
+  place.replaceChildren(isOpen ? copy(name) : labels(wrong));
+  place.hidden = !isOpen && !wrong.length;
   return name;
 }
 
