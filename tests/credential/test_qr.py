@@ -235,7 +235,7 @@ def test_a_name_is_cut_to_the_longest_beginning_that_fits(
 
 
 def test_what_does_not_fit_even_without_a_name_is_refused_with_the_cure(claims: Claims) -> None:
-    with pytest.raises(QrTooSmall, match="box larger"):
+    with pytest.raises(QrTooSmall, match="enlarge its box"):
         fit_qr_claims(claims, 7, 202, 64)
 
 
