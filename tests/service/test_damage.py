@@ -5,6 +5,7 @@ a running service; afterwards the file is put back, and the service says valid
 again without a new start.
 """
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -141,14 +142,11 @@ def _beneath_a_file(path: Path, _: bytes) -> None:
 
 def _unreadable(path: Path, _: bytes) -> None:
     path.chmod(0)
-    try:
-        path.read_bytes()
-    except PermissionError:
-        return
-    pytest.skip("this account reads everything")
 
 
-DAMAGES = [_missing, _empty, _cut, _torn, _garbage, _zeros, _no_text, _folder, _beneath_a_file, _unreadable]
+DAMAGES = [_missing, _empty, _cut, _torn, _garbage, _zeros, _no_text, _folder, _beneath_a_file]
+if os.geteuid() != 0:  # root reads everything: a mode takes nothing from it
+    DAMAGES.append(_unreadable)
 FILES = ["public/trust-list.json", "pinned-roots.json", "public/log/checkpoint", "public/log/tile", "public/status"]
 
 
@@ -177,14 +175,17 @@ def _restore(folder: Path, kept: Path) -> None:
     shutil.copy2(kept / "pinned-roots.json", folder)
 
 
+#: The pinned roots lie in the data folder itself, which cannot become a file.
+CASES = [
+    (name, damage) for name in FILES for damage in DAMAGES if (name, damage) != ("pinned-roots.json", _beneath_a_file)
+]
+
+
 @pytest.mark.usefixtures("put_back")
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(("name", "damage"), CASES)
 def test_a_damaged_file_is_unavailable_in_every_way_and_good_again_once_it_is_restored(
     name: str, damage: Callable[[Path, bytes], None], service: Service, tmp_path: Path
 ) -> None:
-    if damage is _beneath_a_file and name == "pinned-roots.json":
-        pytest.skip("the data folder itself")
     service.forget_tiles()
     _damage(service.folder, name, damage)
     # An altered file is refused for its own bytes, before any list is looked at.
