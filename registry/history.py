@@ -201,7 +201,9 @@ def check_length(session: Session) -> None:
     Raises:
         HistoryTampered: the log was given more.
     """
-    entries, heads = head(session)[0], len(_heads_in_log(session))
+    # The log first: an entry that another process commits in between makes the history longer, never shorter.
+    heads = len(_heads_in_log(session))
+    entries = head(session)[0]
     if heads > entries:
         raise _cut(entries, heads)
 
