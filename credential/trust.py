@@ -13,6 +13,7 @@ from credential.errors import RefusedError
 from credential.ports import Signer
 from credential.trust_list import (
     BadTrustList,
+    FormerLog,
     Role,
     TrustedIssuer,
     TrustedKey,
@@ -26,6 +27,7 @@ from credential.trust_list import (
 __all__ = [
     "BadEnvelope",
     "BadTrustList",
+    "FormerLog",
     "Role",
     "TrustList",
     "TrustListExpired",

@@ -95,6 +95,21 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerLog:
+    """A log of this service that was given up (after a restore); what it proved up to its end stays proven.
+
+    Attributes:
+        origin: first line of its checkpoints.
+        size: leaves of its last checkpoint that counts; larger ones are not believed.
+        root: of that checkpoint.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TrustList:
     """All that a verifier believes; moments in UTC, whole seconds.
 
@@ -110,6 +125,8 @@ class TrustList:
         witness_threshold: how many must (k); 0 means not witnessed.
         roots: Ed25519, SPKI, DER; who may sign the next list.
         threshold: how many of them must.
+        tsa_certs: DER; anchors of time-stamping authorities (RFC 3161). Not written when empty.
+        former_logs: logs that were given up. Not written when empty.
     """
 
     version: int
@@ -123,6 +140,8 @@ class TrustList:
     witness_threshold: int
     roots: tuple[bytes, ...]
     threshold: int
+    tsa_certs: tuple[bytes, ...] = ()
+    former_logs: tuple[FormerLog, ...] = ()
 
     def find_key(self, kid: bytes, role: Role) -> TrustedKey | None:
         """The key with this identifier in this role, or None."""
@@ -153,7 +172,7 @@ def write_key(key: TrustedKey) -> dict[str, str | None]:
 
 def write_trust_list(trust: TrustList) -> bytes:
     """Write the list's one form: sorted JSON, UTF-8, no spaces."""
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "version": trust.version,
         "issued_at": write_moment(trust.issued_at),
@@ -167,6 +186,12 @@ def write_trust_list(trust: TrustList) -> bytes:
         "roots": [_write_bytes(root) for root in trust.roots],
         "threshold": trust.threshold,
     }
+    if trust.tsa_certs:
+        content["tsa_certs"] = [_write_bytes(cert) for cert in trust.tsa_certs]
+    if trust.former_logs:
+        content["former_logs"] = [
+            {"origin": one.origin, "size": one.size, "root": _write_bytes(one.root)} for one in trust.former_logs
+        ]
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -181,7 +206,7 @@ def read_trust_list(payload: bytes) -> TrustList:
         is_one_form = write_trust_list(trust) == payload
         keys = [*(key.public_key for key in trust.keys), *trust.roots]
         loaded = [load_public_key(key) for key in keys]
-        for ca_cert in trust.ca_certs:
+        for ca_cert in (*trust.ca_certs, *trust.tsa_certs):
             x509.load_der_x509_certificate(ca_cert)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BadPublicKey) as error:
         raise BadTrustList(f"it is not complete or a value is wrong ({error})", f"内容不完整或有误({error})") from error
@@ -191,6 +216,8 @@ def read_trust_list(payload: bytes) -> TrustList:
         (_ORIGIN.fullmatch(trust.log_origin) is not None, "the log origin is wrong", "日志来源名有误"),
         (len(set(keys)) == len(keys), "a key stands twice", "密钥重复"),
         (len(set(trust.ca_certs)) == len(trust.ca_certs), "a CA certificate stands twice", "CA 证书重复"),
+        (len(set(trust.tsa_certs)) == len(trust.tsa_certs), "a TSA certificate stands twice", "时间戳证书重复"),
+        (_are_former_logs_good(trust), "a former log is wrong or stands twice", "旧日志有误或重复"),
         (_are_issuers_good(trust), "an issuer is wrong or stands twice", "发证单位有误或重复"),
         (
             _are_keys_good(trust, loaded),
@@ -232,6 +259,11 @@ def _read(content: Any) -> TrustList:
         witness_threshold=_integer(content["witness_threshold"]),
         roots=tuple(map(_bytes, content["roots"])),
         threshold=_integer(content["threshold"]),
+        tsa_certs=tuple(map(_bytes, content.get("tsa_certs", ()))),
+        former_logs=tuple(
+            FormerLog(_text(one["origin"]), _integer(one["size"]), _bytes(one["root"]))
+            for one in content.get("former_logs", ())
+        ),
     )
 
 
@@ -258,6 +290,12 @@ def _are_witnesses_good(trust: TrustList) -> bool:
     forms = all(_ORIGIN.fullmatch(one.name) and len(one.public_key) == 32 for one in witnesses)
     unique = len({one.public_key for one in witnesses}) == len({one.name for one in witnesses}) == len(witnesses)
     return forms and unique and 0 <= trust.witness_threshold <= len(witnesses)
+
+
+def _are_former_logs_good(trust: TrustList) -> bool:
+    origins = [trust.log_origin, *(one.origin for one in trust.former_logs)]
+    forms = all(_ORIGIN.fullmatch(one.origin) and one.size >= 0 and len(one.root) == 32 for one in trust.former_logs)
+    return forms and len(set(origins)) == len(origins)
 
 
 def _are_roots_good(trust: TrustList, loaded: Sequence[PublicKey]) -> bool:

@@ -46,6 +46,15 @@ class HistoryKind(StrEnum):
     CHUNK_ISSUED = "chunk-issued"
     STATE_CHANGED = "state-changed"
     SUCCEEDED = "succeeded"  # a credential took the place of another, whose own entry is state-changed
+    ERASED = "erased"  # a person's key was destroyed
+    # Of the whole service, by its operator: no issuer and no maker stands in these.
+    KEY_MADE = "key-made"
+    KEY_CERTIFIED = "key-certified"
+    KEY_RETIRED = "key-retired"
+    KEY_COMPROMISED = "key-compromised"
+    TRUST_LIST_PUBLISHED = "trust-list-published"
+    BACKED_UP = "system-backed-up"
+    RESTORED = "system-restored"
 
 
 class HistoryTampered(UnavailableError):
@@ -82,16 +91,18 @@ class Entry:
     Attributes:
         subject: what it happened to, in words that outlive the database: ``batch 7``
             or ``serial 3302…/1``.
+        issuer_id: None for what concerns the whole service (kinds ``key-*``, ``trust-*``, ``system-*``).
+        maker: None, for the same kinds only, when no registered person is named.
         effective_on: the day it counts from, Beijing time.
         details: sealed under ``key``; personal data may stand here only.
         key: of the record it is about; needed when there are details.
     """
 
     kind: HistoryKind
-    issuer_id: str
+    issuer_id: str | None
     subject: str
     recorded_at: datetime
-    maker: str
+    maker: str | None
     checker: str | None = None
     batch_id: int | None = None
     credential_id: int | None = None

@@ -115,6 +115,7 @@ _RULES_OF_LOG = (
             "grows": "EXISTS (SELECT 1 FROM log_head h WHERE h.number < NEW.number AND h.size >= NEW.size)"
         },
     ),
+    Rules("checkpoint_timestamp"),
 )
 
 _RULES_OF_STATUS = (

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    String,
     UniqueConstraint,
     text,
 )
@@ -166,7 +167,7 @@ class PackRow(SQLModel, table=True):
     """One stored object that holds many items, each under its own key."""
 
     __tablename__ = "pack"
-    __table_args__ = (CheckConstraint("kind IN ('photo', 'tail')", name="kind_known"),)
+    __table_args__ = (CheckConstraint("kind IN ('photo', 'tail', 'revision')", name="kind_known"),)
 
     id: int | None = Field(default=None, primary_key=True)
     kind: str
@@ -294,7 +295,9 @@ class CredentialFileRow(SQLModel, table=True):
     pack_id: int = Field(foreign_key="pack.id")
     pack_offset: int
     pack_length: int  # bytes in the pack, encrypted
-    seal_leaf: int = Field(sa_column=Column(BigInteger, nullable=False))  # row of the log's outbox
+    seal_leaf: int = Field(sa_column=Column(BigInteger, nullable=False))  # row of the log's outbox; renewal from 1 on
+    profile: str = Field(default="B-B", sa_column=Column(String, nullable=False, server_default="B-B"))  # PAdES level
+    good_until: datetime | None = Field(default=None, sa_column=Column(Moment))  # its evidence must be renewed before
     stored_at: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 
@@ -309,13 +312,18 @@ class HistoryRow(SQLModel, table=True):
             "kind <> 'state-changed' OR (credential_id IS NOT NULL AND state IS NOT NULL AND effective_on IS NOT NULL)",
             name="change_complete",
         ),
+        CheckConstraint(
+            "kind LIKE 'key-%' OR kind LIKE 'trust-%' OR kind LIKE 'system-%' "
+            "OR (issuer_id IS NOT NULL AND maker IS NOT NULL)",
+            name="somebody_did_it",
+        ),
     )
 
     sequence: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     previous: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     kind: str
-    issuer_id: str = Field(foreign_key="issuer.id")
+    issuer_id: str | None = Field(default=None, foreign_key="issuer.id")  # NULL: what concerns the whole service
     subject: str  # in words that outlive this database's ids
     batch_id: int | None = Field(default=None, foreign_key="batch.id", index=True)
     credential_id: int | None = Field(default=None, foreign_key="credential.id", index=True)
@@ -323,6 +331,6 @@ class HistoryRow(SQLModel, table=True):
     reason: str = ""
     effective_on: date | None = Field(default=None, sa_column=Column(Date))
     recorded_at: datetime = Field(sa_column=Column(Moment, nullable=False))
-    maker: str = Field(foreign_key="person.id")
+    maker: str | None = Field(default=None, foreign_key="person.id")  # NULL: the service itself, or its operator
     checker: str | None = Field(default=None, foreign_key="person.id")
     details: bytes | None = Field(default=None, sa_column=Column(LargeBinary))  # encrypted under the record's key

@@ -147,6 +147,6 @@ def _entry(row: HistoryRow, key: RecordKey | None) -> HistoryEntry:
         decision=decision,
         effective_on=row.effective_on,
         recorded_at=row.recorded_at,
-        maker=row.maker,
+        maker=row.maker or "",  # every entry of a credential has one
         checker=row.checker,
     )

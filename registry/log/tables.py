@@ -7,7 +7,7 @@ A ``log_head`` never changes and is never deleted.
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from registry.columns import Moment
@@ -54,3 +54,26 @@ class LogHeadRow(SQLModel, table=True):
     size: int = Field(sa_column=Column(BigInteger, nullable=False, unique=True))  # leaves
     root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # RFC 6962, SHA-256
     committed_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
+class CheckpointTimestampRow(SQLModel, table=True):
+    """A time-stamping authority's word that a signed checkpoint existed; never changed.
+
+    Attributes:
+        note: the signed checkpoint, verbatim; what the token's imprint is of.
+        tsa: address of the authority.
+        token: RFC 3161 TimeStampToken, DER.
+        attested_at: the token's genTime.
+    """
+
+    __tablename__ = "checkpoint_timestamp"
+    __table_args__ = (UniqueConstraint("origin", "size", "tsa"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    origin: str
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    note: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    tsa: str
+    token: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    attested_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    received_at: datetime = Field(sa_column=Column(Moment, nullable=False))

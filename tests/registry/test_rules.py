@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from credential.model import RevocationReason
 from issuer.batch import approve, submit
 from issuer.change import revoke
+from registry.log.tables import CheckpointTimestampRow
 from registry.rules import ALL_RULES
 from registry.service_tables import (
     ApiTokenRow,
@@ -128,6 +129,11 @@ def add_rows_of_the_service(house: House) -> None:
                 reason="x",
                 seen_change=0,
                 sealed=b"y",
+            )
+        )
+        session.add(
+            CheckpointTimestampRow(
+                origin="log", size=1, note=b"n", tsa="tsa", token=b"t", attested_at=now, received_at=now
             )
         )
     with house.database.transaction() as session:

@@ -82,7 +82,8 @@ def test_an_older_folder_is_migrated_and_everything_verifies_as_before(
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     assert {table: len(found) for table, found in before.items()} == {table: len(after[table]) for table in before}
     for table in ("history", "log_leaf", "log_head", "credential_file", "record_key", "pack"):
-        assert before[table] == after[table], table
+        # New columns stand behind the old ones, which must have come through as they were.
+        assert before[table] == [new[: len(old)] for old, new in zip(before[table], after[table], strict=True)], table
     for certificate in certificates:
         assert run("--data", old_data, "verify", certificate).code == 0
     assert run("--data", old_data, "log", "verify").code == 0
