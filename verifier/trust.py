@@ -11,9 +11,10 @@ from credential.claims import BadClaims, decode_claims
 from credential.cose import BadMessage, BadPublicKey, BadSignature, open_message
 from credential.merkle import LogProof
 from credential.model import Claims
-from credential.note import BadCheckpoint, BadLogProof, BadNote, Checkpoint, open_checkpoint, verify_proof
+from credential.note import BadCheckpoint, BadLogProof, BadNote, Checkpoint, open_checkpoint
 from credential.trust import Role, TrustedKey, TrustList
 from registry.status.token_list import BadStatusToken, StatusExpired, StatusList, open_status_token
+from verifier.former_logs import verify_known_proof
 from verifier.signed_range import BadRange, certificates_in, first_message, last_message
 from verifier.verdict import CheckFailed
 
@@ -101,7 +102,7 @@ def check_logged(trust: TrustList, proof: LogProof | str, leaf: bytes, reason: s
     problem = ""
     for key in keys:
         try:
-            return verify_proof(proof, leaf, key.public_key, trust.log_origin)
+            return verify_known_proof(trust, proof, leaf, key.public_key)
         except (BadLogProof, BadNote, BadCheckpoint) as error:
             problem = error.en
     raise CheckFailed(reason, problem)
@@ -118,6 +119,8 @@ def check_published(trust: TrustList, published: str, proven: Iterable[Checkpoin
     """
     head = _open_published(trust, published)
     for checkpoint in proven:
+        if checkpoint.origin != head.origin:  # of a former log: the register proves anew, under the present one
+            raise CheckFailed("log-forked", f"proof of {checkpoint.origin}, published {head.origin}")
         if checkpoint.size > head.size or (checkpoint.size == head.size and checkpoint.root != head.root):
             raise CheckFailed("log-forked", f"proof at size {checkpoint.size}, published {head.size}")
 
