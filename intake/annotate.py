@@ -19,7 +19,6 @@ from intake.delimited import reread_delimited
 from intake.error_list import write_error_list
 from intake.errors import CannotCopy, FileExists, NotXlsxName, UnwritableFile
 from intake.inert import make_inert
-from intake.marked_copy import differing_sheet, mark
 from intake.workbook import Table, Workbook, read_values
 
 #: Rows up to which a copy is made; openpyxl needs about 50 times the size of the XML in memory.
@@ -106,6 +105,9 @@ def make_copy(source: Path, checked: Checked) -> tuple[bytes, AnnotatedCopy]:
 
 
 def _copy(source: Path, book: Workbook, table: Table, checked: Checked) -> tuple[bytes, AnnotatedCopy]:
+    # openpyxl is heavy, and every command imports this file.
+    from intake.marked_copy import differing_sheet, mark  # noqa: PLC0415 - see above
+
     tables = {name: table if name == table.sheet else book.table(name) for name in book.names}
     inert = make_inert(source, tables, judged=table.sheet)
     accepted = frozenset(record.row for record in checked.records)

@@ -11,12 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import URL, Connection, Engine, Select
+from sqlalchemy import URL, Connection, Engine, Select, column, inspect, select, table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -193,8 +188,11 @@ def migrate(url: str | URL, revision: str = "head") -> tuple[str, ...]:
         DatabaseTooNew: it stands at a revision that this program does not know.
         DatabaseUnavailable: it does not answer.
     """
+    # Half of what a command would import is needed here alone.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     engine = make_engine(url, foreign_keys=False)
-    script = _scripts()
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
@@ -203,8 +201,8 @@ def migrate(url: str | URL, revision: str = "head") -> tuple[str, ...]:
                 connection.dialect.name == "postgresql"
             ):  # of two that migrate at once, the second waits and does nothing
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            current = _check_known(connection, script, url)
-            is_newest = current == script.get_current_head()
+            current = _check_known(connection, url)
+            is_newest = current == newest_revision()
             changed = tuple(changed_triggers(connection, ALL_RULES)) if is_newest else ()
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
@@ -215,7 +213,7 @@ def migrate(url: str | URL, revision: str = "head") -> tuple[str, ...]:
 
 def newest_revision() -> str:
     """The revision that this program works with."""
-    return str(_scripts().get_current_head())
+    return _revisions()[-1]
 
 
 def current_revision(url: str | URL) -> str | None:
@@ -230,7 +228,7 @@ def current_revision(url: str | URL) -> str | None:
     database = Database(url)
     try:
         with database.reading() as session:
-            return _check_known(session.connection(), _scripts(), url)
+            return _check_known(session.connection(), url)
     finally:
         database.close()
 
@@ -248,14 +246,13 @@ def open_database(url: str | URL, *, verdicts_only: bool = False) -> Database:
     if _is_missing_file(url):
         raise DatabaseNotMigrated(where, "does not exist", "不存在", "yinzheng init")
     database = Database(url, verdicts_only=verdicts_only)
-    script = _scripts()
     try:
         with database.reading() as session:
             connection = session.connection()
-            current = _check_known(connection, script, url)
+            current = _check_known(connection, url)
             if current is None:
                 raise DatabaseNotMigrated(where, "is empty", "是空的", "yinzheng init")
-            if current != script.get_current_head():
+            if current != newest_revision():
                 raise DatabaseNotMigrated(where, f"is at the older revision {current}", f"的版本 {current} 较旧")
             changed = changed_triggers(connection, ALL_RULES)
             if changed:
@@ -266,8 +263,9 @@ def open_database(url: str | URL, *, verdicts_only: bool = False) -> Database:
     return database
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(_MIGRATIONS))
+def _revisions() -> list[str]:
+    """All revisions in order: each file of a migration begins with its own."""
+    return sorted(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 def _is_missing_file(url: str | URL) -> bool:
@@ -275,11 +273,12 @@ def _is_missing_file(url: str | URL) -> bool:
     return address.get_backend_name() == "sqlite" and not (address.database and Path(address.database).is_file())
 
 
-def _check_known(connection: Connection, script: ScriptDirectory, url: str | URL) -> str | None:
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current is not None:
-        try:
-            script.get_revision(current)
-        except CommandError as error:
-            raise DatabaseTooNew(shown(url), current) from error
+def _check_known(connection: Connection, url: str | URL) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    current: str | None = connection.execute(
+        select(column("version_num")).select_from(table("alembic_version"))
+    ).scalar()
+    if current is not None and current not in _revisions():
+        raise DatabaseTooNew(shown(url), current)
     return current

@@ -36,7 +36,6 @@ from service.registry_address import registry_address
 from service.settings import Settings
 from service.templates import KnownTemplates, TemplateShelf
 from service.trust import read_own_trust_list
-from verifier.document import examine
 from verifier.report import Integrity, Trust
 
 SIGNATURE_PROFILE = "PAdES-B-B, DocMDP P=1"
@@ -240,6 +239,9 @@ class House:
         Raises:
             ForeignDocument: it does not carry them.
         """
+        # It is heavy, and asked after a crash alone.
+        from verifier.document import examine  # noqa: PLC0415 - see above
+
         report = examine(document, anchors=self.trust.ca_certs, crls=(), now=self.now())
         is_ours = report.integrity is Integrity.INTACT and report.trusted is Trust.YES
         if not is_ours or report.attachments.get(CLAIMS_ATTACHMENT) != claims:

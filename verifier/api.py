@@ -18,8 +18,8 @@ from starlette.formparsers import MultiPartException
 from credential.errors import InputError
 from verifier.answers import Asked, AskedByCode, AskedByQr, AskedBySerial, VerdictAnswer, verdict_examples
 from verifier.desk import Desk
-from verifier.document import MAX_DOCUMENT_BYTES
 from verifier.reasons import Word
+from verifier.report import MAX_DOCUMENT_BYTES
 from verifier.verdict import Verdict
 
 Guard = Callable[[Request], None]

@@ -31,13 +31,21 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation import EmbeddedPdfSignature
 
 from verifier.carried import HOSTILE, Carried, open_document, read_carried
-from verifier.report import DocumentReport, Finding, Integrity, SignatureReport, Trust, failed, unreadable
+from verifier.report import (
+    MAX_DOCUMENT_BYTES,
+    DocumentReport,
+    Finding,
+    Integrity,
+    SignatureReport,
+    Trust,
+    failed,
+    unreadable,
+)
 from verifier.revisions import check_update_bytes
 from verifier.signature import Anchors, JudgedSignature, judge_signature
 from verifier.signed_range import SignedRange, has_only_line_ends, signed_ends
 from verifier.updates import UpdatePolicy
 
-MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 MAX_REVISIONS = 64
 MAX_SIGNATURES = 16
 

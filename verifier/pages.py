@@ -26,7 +26,6 @@ from verifier.api import (
     wants_json,
 )
 from verifier.desk import Desk
-from verifier.document import MAX_DOCUMENT_BYTES
 from verifier.explaining import (
     FACES,
     PRESENTED,
@@ -41,6 +40,7 @@ from verifier.explaining import (
     shown_for_comparison,
 )
 from verifier.reasons import Word
+from verifier.report import MAX_DOCUMENT_BYTES
 from verifier.verdict import Verdict
 
 _MAX_TYPED = 200

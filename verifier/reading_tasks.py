@@ -9,10 +9,8 @@ from typing import Any
 
 from verifier.document import examine
 from verifier.look import look_at
-from verifier.report import DocumentReport, encode_report, is_altered
+from verifier.report import BETWEEN, DocumentReport, encode_report, is_altered
 from verifier.specimen import MOMENT, specimen
-
-BETWEEN = b"\n"  # two answers to one request; JSON of ours has no line ends
 
 
 def _examine(request: Mapping[str, Any]) -> DocumentReport:

@@ -13,7 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024  # of what is examined
 MAX_REPORT_BYTES = 4 * 1024 * 1024  # a report comes from a process that read a hostile file
+BETWEEN = b"\n"  # two answers to one request; JSON of ours has no line ends
 MAX_DETAIL = 300  # characters of a detail; longer ones are cut
 
 

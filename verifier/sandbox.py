@@ -8,6 +8,7 @@ have taken the child over. A child that crashes, runs out of anything or
 answers nonsense makes its document ``unreadable``; a helper that cannot be
 started is our own fault and raises.
 
+The helper's side is ``verifier/sandbox_process.py``, so that nothing heavy is imported here.
 What this does not do: the child runs under the same user and could read its
 files. Run the verifier's service in a container of its own.
 """
@@ -18,8 +19,6 @@ import json
 import logging
 import os
 import re
-import resource
-import signal
 import socket
 import struct
 import subprocess
@@ -32,15 +31,22 @@ from pathlib import Path
 from typing import Any, Self
 
 from credential.errors import UnavailableError
-from verifier.document import MAX_DOCUMENT_BYTES
 from verifier.look import Look
-from verifier.reading_tasks import BETWEEN, answers_to, warm
-from verifier.report import MAX_REPORT_BYTES, BadReport, DocumentReport, decode_report, unreadable
+from verifier.report import (
+    BETWEEN,
+    MAX_DOCUMENT_BYTES,
+    MAX_REPORT_BYTES,
+    BadReport,
+    DocumentReport,
+    decode_report,
+    unreadable,
+)
 
 _START_SECONDS = 60.0  # importing everything on a busy machine
 _GRACE_SECONDS = 2.0  # that the answer of a child in its last second may take
-_LENGTH = struct.Struct(">Q")
-_MAX_REQUEST_BYTES = 2 * MAX_DOCUMENT_BYTES + 4 * 1024 * 1024
+LENGTH = struct.Struct(">Q")
+"""What stands before a request."""
+MAX_REQUEST_BYTES = 2 * MAX_DOCUMENT_BYTES + 4 * 1024 * 1024
 _TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 _logger = logging.getLogger(__name__)
@@ -158,7 +164,7 @@ class Sandbox:
             here.settimeout(self._limits.wall_seconds + _GRACE_SECONDS)
             message = json.dumps({**request, "limits": self._limits_object()}).encode()
             try:
-                here.sendall(_LENGTH.pack(len(message)) + message)
+                here.sendall(LENGTH.pack(len(message)) + message)
             except OSError as error:  # the child is gone
                 raise _ChildFailed(type(error).__name__) from error
             return _read_to_end(here, 2 * MAX_REPORT_BYTES)
@@ -185,7 +191,7 @@ class Sandbox:
         with theirs:
             try:
                 self._helper = subprocess.Popen(  # noqa: S603 - our own module
-                    [sys.executable, "-m", "verifier.sandbox", str(theirs.fileno())],
+                    [sys.executable, "-m", "verifier.sandbox_process", str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],
                     env={"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},  # no secrets
                     cwd="/",
@@ -284,65 +290,3 @@ def _examine_request(
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
-
-
-# From here on: what runs in the helper and its children.
-
-
-def limit_process(memory_bytes: int, cpu_seconds: int, wall_seconds: int) -> None:
-    """Limit this process for good: memory beyond what it has, time, and everything else to nothing."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    space = pages * resource.getpagesize() + memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (space, space))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(wall_seconds)
-
-
-def answer_connection(connection: socket.socket) -> None:
-    """Read one request, answer it and hang up: the life of a child."""
-    length = _LENGTH.unpack(_read_exactly(connection, _LENGTH.size))[0]
-    if length > _MAX_REQUEST_BYTES:
-        return
-    message = _read_exactly(connection, length)
-    limit_process(*json.loads(message)["limits"])
-    with contextlib.suppress(OSError):
-        for answer in answers_to(message):
-            connection.sendall(answer)
-
-
-def _read_exactly(connection: socket.socket, length: int) -> bytes:
-    message = bytearray()
-    while len(message) < length:
-        part = connection.recv(min(1 << 20, length - len(message)))
-        if not part:
-            raise EOFError
-        message += part
-    return bytes(message)
-
-
-def serve(control: socket.socket) -> None:
-    """Fork a child for every connection that is handed over, until the other side hangs up."""
-    logging.disable(logging.CRITICAL)  # pyHanko logs what documents hold
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
-    warm()
-    control.sendall(b"\1")
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        if not message:
-            return
-        connection = socket.socket(fileno=descriptors[0])
-        if os.fork() == 0:
-            try:
-                control.close()
-                answer_connection(connection)
-            finally:
-                os._exit(0)
-        connection.close()
-
-
-if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -15,8 +15,8 @@ from service.problems import install
 from tests.asgi_client import Client
 from verifier.answers import MAX_CODE_CHARS, VerdictAnswer, verdict_examples
 from verifier.api import MAX_FORM_BYTES, code_json, verify_routes, wants_json
-from verifier.document import MAX_DOCUMENT_BYTES
 from verifier.reasons import REASONS, Word
+from verifier.report import MAX_DOCUMENT_BYTES
 from verifier.verdict import Presented, Verdict
 
 ADDRESS = "/api/v1/verify"

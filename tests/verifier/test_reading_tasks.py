@@ -18,9 +18,10 @@ from verifier import reading_tasks
 from verifier import sandbox as sandbox_module
 from verifier.document import examine
 from verifier.look import Look, look_at
-from verifier.reading_tasks import BETWEEN, warm
-from verifier.report import MAX_REPORT_BYTES, DocumentReport, Integrity, Trust, decode_report, encode_report
-from verifier.sandbox import Sandbox, answer_connection
+from verifier.reading_tasks import warm
+from verifier.report import BETWEEN, MAX_REPORT_BYTES, DocumentReport, Integrity, Trust, decode_report, encode_report
+from verifier.sandbox import Sandbox
+from verifier.sandbox_process import answer_connection
 from verifier.specimen import MOMENT, specimen
 
 

@@ -18,18 +18,13 @@ from PIL import Image
 
 from tests.verifier.making import NOW, Identity, sign_pdf, write_pdf
 from verifier import sandbox as sandbox_module
+from verifier import sandbox_process
 from verifier.document import examine
 from verifier.look import Look
 from verifier.reading_tasks import answer_request
 from verifier.report import Integrity
-from verifier.sandbox import (
-    Limits,
-    Sandbox,
-    SandboxUnavailable,
-    answer_connection,
-    limit_process,
-    serve,
-)
+from verifier.sandbox import Limits, Sandbox, SandboxUnavailable
+from verifier.sandbox_process import answer_connection, limit_process, serve
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +282,7 @@ def test_the_child_does_its_tasks(signed: bytes) -> None:
 
 def test_the_child_answers_one_connection(monkeypatch: pytest.MonkeyPatch, signed: bytes) -> None:
     limits: list[tuple[int, ...]] = []
-    monkeypatch.setattr(sandbox_module, "limit_process", lambda *given: limits.append(given))
+    monkeypatch.setattr(sandbox_process, "limit_process", lambda *given: limits.append(given))
     ours, theirs = socket.socketpair()
     message = request_for(signed, task="look")
     with ours:
@@ -324,7 +319,7 @@ def test_the_helper_forks_for_each_connection(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(os, "fork", lambda: next(forks))
     monkeypatch.setattr(os, "_exit", leave)
-    monkeypatch.setattr(sandbox_module, "answer_connection", answered.append)
+    monkeypatch.setattr(sandbox_process, "answer_connection", answered.append)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         for _ in range(2):
