@@ -23,6 +23,7 @@ from registry.log.tiles import CHECKPOINT, HEIGHT, WIDTH, TileFolder
 from registry.status.published import token_times
 from registry.status.token_list import BadStatusToken
 from service.folder import DataFolder
+from verifier.acceptance import accepted_weights
 
 CWT_TYPE = "application/statuslist+cwt"
 JWT_TYPE = "application/statuslist+jwt"
@@ -195,28 +196,11 @@ def _wanted_form(request: Request) -> str:
     accepted = request.headers.getlist("accept")
     if not accepted:
         return ".cwt"
-    weights = {".cwt": (0, 0.0), ".jwt": (0, 0.0)}
-    for entry in ",".join(accepted).split(","):
-        kind, *parameters = (part.strip().lower() for part in entry.split(";"))
-        for form, name in ((".cwt", CWT_TYPE), (".jwt", JWT_TYPE)):
-            precision = {name: 3, "application/*": 2, "*/*": 1, "": 0}.get(kind, 0)
-            if precision > weights[form][0]:
-                weights[form] = (precision, _weight(parameters))
-    best = max(weights, key=lambda form: weights[form][1])
-    if weights[best][1] <= 0:
+    weights = accepted_weights(accepted, {".cwt": (CWT_TYPE,), ".jwt": (JWT_TYPE,)})
+    best = max(weights, key=weights.__getitem__)
+    if weights[best] <= 0:
         raise NotAcceptable
     return best
-
-
-def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
 
 
 def _fresh_seconds(name: str, token: bytes, now: datetime) -> int:

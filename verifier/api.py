@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
 from credential.errors import InputError
+from verifier.acceptance import accepted_weights
 from verifier.answers import Asked, AskedByCode, AskedByQr, AskedBySerial, VerdictAnswer, verdict_examples
 from verifier.desk import Desk
 from verifier.reasons import Word
@@ -147,34 +148,12 @@ def code_json(desk: Desk, code: str) -> JSONResponse:
 
 def wants_json(request: Request) -> bool:
     """Say whether a request would rather have JSON than a page; who says nothing gets the page."""
-    weights = {"application/json": 0.0, "text/html": 0.0}
-    seen: dict[str, tuple[int, float]] = {}
-    for entry in ",".join(request.headers.getlist("accept")).split(","):
-        kind, *parameters = (part.strip().lower() for part in entry.split(";"))
-        for wanted in weights:
-            precision = _MATCHES.get(wanted, {}).get(kind, 0)
-            if precision > seen.get(wanted, (0, 0.0))[0]:
-                seen[wanted] = (precision, _weight(parameters))
-    weights |= {wanted: weight for wanted, (_, weight) in seen.items()}
-    return weights["application/json"] > weights["text/html"]
+    weights = accepted_weights(request.headers.getlist("accept"), _FORMS)
+    return weights["json"] > weights["page"]
 
 
+_FORMS = {"json": ("application/json",), "page": ("text/html", "application/xhtml+xml")}
 _MOST_OF_A_CODE = 1_024  # a longer path is no code, and need not be folded to find that out
-_MATCHES = {  # RFC 9110, 12.5.1: the more specific range counts
-    "application/json": {"application/json": 3, "application/*": 2, "*/*": 1},
-    "text/html": {"text/html": 3, "application/xhtml+xml": 3, "text/*": 2, "*/*": 1},
-}
-
-
-def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return min(max(float(value), 0.0), 1.0)
-            except ValueError:
-                return 0.0
-    return 1.0
 
 
 def _ask(desk: Desk, asked: Asked | bytes) -> Verdict:

@@ -96,7 +96,7 @@ def test_a_wrong_password_is_told_without_either(environ: Mapping[str, str], dat
         "postgresql://me@db/yz?password=topsecret",
         "mysql://me@db/topsecret",
         "postgresql://me@db",
-        "sqlite:////tmp/topsecret",
+        "sqlite:////srv/topsecret",
         "topsecret",
         "postgresql://me@db:topsecret/yz",
     ],
