@@ -162,7 +162,7 @@ class Measurement:
 
     @property
     def _signer(self) -> FileSigner:
-        return self.installation.house.store.signer(Role.PDF, ISSUER)
+        return self.installation.house.store.file_signer(Role.PDF, ISSUER)
 
     def _say(self, what: str) -> None:
         self._step(f"{self._algorithm}: {what}")

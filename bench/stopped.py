@@ -64,9 +64,9 @@ class StoppedKeys(KeyStore):
         self._inner = house.store
         self._watch = watch
 
-    def signer(self, role: str, owner: str = "") -> FileSigner:
+    def signer(self, role: str, owner: str = "", generation: int | None = None) -> FileSigner:
         """The other store's key, with a stopwatch."""
-        return StoppedSigner(self._inner.signer(role, owner), self._watch, KEYS[Role(role)])
+        return StoppedSigner(self._inner.file_signer(role, owner, generation), self._watch, KEYS[Role(role)])
 
 
 class StoppedDatabase(Database):

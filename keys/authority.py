@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from credential.cose import load_public_key
-from credential.ports import Algorithm
+from credential.ports import Algorithm, Signer
 from keys.file_signer import FileSigner
 from keys.store import KeyStore
 
@@ -50,7 +50,7 @@ class Organization:
 
 class _Party(NamedTuple):
     name: x509.Name
-    signer: FileSigner
+    signer: Signer
 
 
 class DevelopmentAuthority:
@@ -72,13 +72,14 @@ class DevelopmentAuthority:
         Raises:
             FileExists: there is one already.
         """
-        root = _Party(_subject(f"印证根 CA{MARK}", f"印证{MARK}"), self._store.create(ROOT, algorithm, now=now))
-        root_cert = _sign(_as_ca(_builder(root, root, now, now + ROOT_LIFETIME), path_length=1), root.signer)
+        root_key = self._store.create(ROOT, algorithm, now=now)
+        root = _Party(_subject(f"印证根 CA{MARK}", f"印证{MARK}"), root_key)
+        root_cert = _sign(_as_ca(_builder(root, root, now, now + ROOT_LIFETIME), path_length=1), root_key)
         self._store.set_chain(ROOT, "", [_der(root_cert)])
 
         issuing = _Party(_subject(f"印证签发 CA{MARK}", f"印证{MARK}"), self._store.create(ISSUING, algorithm, now=now))
         builder = _as_ca(_builder(issuing, root, now, now + ISSUING_LIFETIME), path_length=0)
-        cert = _sign(_with_crl(builder, f"{self._crl_url}/root.crl"), root.signer)
+        cert = _sign(_with_crl(builder, f"{self._crl_url}/root.crl"), root_key)
         self._store.set_chain(ISSUING, "", [_der(cert), _der(root_cert)])
 
     @property
@@ -107,13 +108,13 @@ class DevelopmentAuthority:
             _subject(_marked(organization.name), organization.name, organization.uscc),
             self._store.signer(role, owner),
         )
-        builder = _builder(holder, _Party(ca.subject, self._store.signer(ISSUING)), not_before, not_after)
+        builder = _builder(holder, _Party(ca.subject, self._store.file_signer(ISSUING)), not_before, not_after)
         builder = (
             builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(digital_signature=True, content_commitment=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage([_DOCUMENT_SIGNING]), critical=False)
         )
-        cert = _sign(_with_crl(builder, f"{self._crl_url}/issuing.crl"), self._store.signer(ISSUING))
+        cert = _sign(_with_crl(builder, f"{self._crl_url}/issuing.crl"), self._store.file_signer(ISSUING))
         chain = (_der(cert), *ca_chain)
         self._store.set_chain(role, owner, chain)
         return chain
@@ -137,7 +138,7 @@ class DevelopmentAuthority:
             revoked: all that are, each time.
         """
         ca = x509.load_der_x509_certificate(self._store.chain(ca_role)[0])
-        signer = self._store.signer(ca_role)
+        signer = self._store.file_signer(ca_role)
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(ca.subject)
@@ -187,7 +188,7 @@ def _builder(subject: _Party, issuer: _Party, not_before: datetime, not_after: d
     )
 
 
-def _authority_key(signer: FileSigner) -> x509.AuthorityKeyIdentifier:
+def _authority_key(signer: Signer) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(load_public_key(signer.public_key))
 
 

@@ -25,10 +25,11 @@ _CODES: Mapping[int, str] = {
     409: (
         "already-exists already-proposed already-revoked already-superseded answer-shown-once backup-needed "
         "bad-signature batch-state binding-changed change-not-allowed data-folder-in-use digest-differs "
-        "key-file-exists not-a-demo-folder not-approved not-correctable not-logged not-printed not-to-hand-over "
-        "nothing-to-hand-over nothing-to-issue predecessor-changed proposal-decided public-url-fixed record-erased "
-        "refused request-runs same-name serials-exhausted state-moved status-is-final succession-under-way "
-        "template-changing title-taken trust-list-expired trust-list-not-signed trust-list-older"
+        "key-file-exists key-state not-a-demo-folder not-approved not-correctable not-logged not-printed "
+        "not-to-hand-over nothing-to-hand-over nothing-to-issue predecessor-changed proposal-decided "
+        "public-url-fixed record-erased refused request-runs same-name serials-exhausted state-moved status-is-final "
+        "succession-under-way template-changing title-taken trust-list-expired trust-list-not-signed "
+        "trust-list-older"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",
@@ -55,20 +56,20 @@ _CODES: Mapping[int, str] = {
     429: "too-many-requests",
     # The installation is at fault; people are told the code only, the log has the place.
     500: (
-        "address-taken bad-certificate-chain bad-configuration bad-database-address bad-issuer-settings "
-        "bad-key-file bad-master-key bad-pinned-roots bad-public-url bad-schema bad-serial-pattern bad-setting "
-        "bad-template bad-verifier-key database-not-migrated database-rules-changed database-too-new "
-        "different-qr-symbol error fault folder-too-new key-not-held key-store-locked log-forked log-rolled-back "
-        "missing-bundle missing-font missing-key missing-passphrase no-data-folder no-issuing-keys no-verifier-key "
-        "private-file-open-to-others qr-too-small role-too-mighty roles-not-known status-slots-damaged "
-        "status-tampered template-name-twice unknown-qr-symbol unknown-setting unreadable-private-file "
-        "unsupported-qr-symbol unusable-pdf-key wrong-font-digest wrong-note-key wrong-passphrase "
-        "wrong-signing-key wrong-status-key"
+        "address-taken bad-certificate-chain bad-configuration bad-database-address bad-issuer-settings bad-key-file "
+        "bad-master-key bad-pinned-roots bad-public-url bad-schema bad-serial-pattern bad-setting bad-template "
+        "bad-verifier-key database-not-migrated database-rules-changed database-too-new different-qr-symbol error "
+        "fault folder-too-new key-kept-elsewhere key-not-held key-store-locked log-forked log-rolled-back "
+        "missing-bundle missing-font missing-key missing-passphrase no-data-folder no-issuing-keys no-key-places "
+        "no-verifier-key private-file-open-to-others qr-too-small role-too-mighty roles-not-known "
+        "status-slots-damaged status-tampered template-name-twice unknown-qr-symbol unknown-setting "
+        "unreadable-private-file unsupported-qr-symbol unusable-pdf-key wrong-font-digest wrong-note-key "
+        "wrong-passphrase wrong-signing-key wrong-status-key"
     ),
     501: "status-history",
     503: (
         "blobs-unavailable database-copy-failed database-unavailable file-trouble foreign-document history-broken "
-        "history-tampered intake-busy log-damaged missing-blob no-checkpoint not-ready pack-damaged "
+        "history-tampered intake-busy log-damaged missing-blob no-checkpoint not-ready not-witnessed pack-damaged "
         "published-file-damaged reader-unavailable sandbox-unavailable sealed-data-damaged service-stops "
         "status-list-damaged template-version-lost trust-list-unusable unavailable unknown-status-list "
         "verifier-busy worker-died wrong-pack"

@@ -9,14 +9,24 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from credential.ports import Algorithm
+from credential.ports import Algorithm, Signer
 from credential.trust import Role
 from keys import store as store_module
 from keys.authority import DevelopmentAuthority, Organization
-from keys.file_signer import BadKeyFile, FileSigner, WrongPassphrase, load_signer
+from keys.chain import BadChain
+from keys.entry import KeyState
+from keys.file_signer import BadKeyFile, FileSigner, WrongPassphrase, generate_key, load_signer
 from keys.pkcs8 import COST, ScryptCost
 from keys.private_files import FileExists, OpenToOthers, UnreadablePrivateFile
-from keys.store import BadChain, BadKeyName, KeyStore, KeyStoreLocked, MissingKey
+from keys.store import (
+    BadKeyName,
+    KeyKeptElsewhere,
+    KeyStateForbids,
+    KeyStore,
+    KeyStoreLocked,
+    MissingKey,
+    NoPlaces,
+)
 
 OWNER = "11330299MB0T00023P"
 
@@ -201,3 +211,139 @@ def test_the_cost_of_real_files_is_not_the_cheap_one(folder: Path) -> None:
     KeyStore(folder, b"x").create_master_key()
     assert (folder / "master.key").read_bytes().startswith(b"yinzheng-master-key/1 scrypt 16384 8 5\n")
     assert ScryptCost(16384, 8, 5) == COST
+
+
+# ---- generations
+
+
+def test_the_next_key_waits_until_it_is_activated_and_then_the_old_one_signs_no_more(
+    store: KeyStore, folder: Path, now: datetime
+) -> None:
+    first = store.create(Role.QR, Algorithm.P256, OWNER, now=now)
+    second = store.create_next(Role.QR, Algorithm.P256, OWNER, now=now)
+    again = KeyStore(folder, b"correct horse")
+    assert again.signer(Role.QR, OWNER).public_key == first.public_key
+    assert again.signer(Role.QR, OWNER, 2).public_key == second.public_key
+    assert sorted(path.name for path in folder.glob("*.pem")) == [f"qr.{OWNER}.pem", f"qr.{OWNER}@2.pem"]
+
+    later = now + timedelta(days=1)
+    store.activate(Role.QR, OWNER, 2, later)
+    assert again.signer(Role.QR, OWNER).public_key == second.public_key  # a store that was open already
+    old, new = again.entries()
+    assert (old.generation, old.state, old.retired_at) == (1, KeyState.RETIRED, later.replace(microsecond=0))
+    assert (new.generation, new.state, new.activated_at) == (2, KeyState.ACTIVE, later.replace(microsecond=0))
+    assert again.signer(Role.QR, OWNER, 1).public_key == first.public_key
+
+
+def test_a_keys_life_goes_forward_only(store: KeyStore, now: datetime) -> None:
+    store.create(Role.LOG, Algorithm.ED25519, now=now)
+    for _ in range(2):
+        store.create_next(Role.LOG, Algorithm.ED25519, now=now)
+    store.retire(Role.LOG, "", 2, now)
+    with pytest.raises(KeyStateForbids, match=r"log@2.*retired"):
+        store.activate(Role.LOG, "", 2, now)
+    store.activate(Role.LOG, "", 3, now)
+    with pytest.raises(KeyStateForbids):
+        store.activate(Role.LOG, "", 1, now)
+    activated = store.entry(Role.LOG)
+    store.activate(Role.LOG, "", 3, now + timedelta(days=1))
+    assert store.entry(Role.LOG) == activated  # asked again, nothing changes
+    retired = store.retire(Role.LOG, "", 3, now)
+    assert store.retire(Role.LOG, "", 3, now + timedelta(days=1)) == retired
+    with pytest.raises(MissingKey, match="active"):
+        store.signer(Role.LOG)
+    with pytest.raises(MissingKey, match="log@9"):
+        store.entry(Role.LOG, "", 9)
+
+
+def test_an_activation_that_was_cut_off_leaves_the_new_key_signing_and_is_completed(
+    store: KeyStore, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create(Role.LOG, Algorithm.ED25519, now=now)
+    second = store.create_next(Role.LOG, Algorithm.ED25519, now=now)
+
+    def stop(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as doors:
+        doors.setattr(store, "retire", stop)
+        with pytest.raises(OSError, match="No space"):
+            store.activate(Role.LOG, "", 2, now)
+    assert store.signer(Role.LOG).public_key == second.public_key
+    store.activate(Role.LOG, "", 2, now)
+    assert [one.state for one in store.entries()] == [KeyState.RETIRED, KeyState.ACTIVE]
+
+
+def test_a_key_file_from_before_there_were_generations_is_the_first_active_one(
+    store: KeyStore, folder: Path, now: datetime
+) -> None:
+    made = store.create(Role.LOG, Algorithm.ED25519, now=now)
+    path = folder / "log.json"
+    before = {"role", "owner", "algorithm", "public_key", "created_at", "chain"}
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name in before}))
+    entry = KeyStore(folder, None).entry(Role.LOG)
+    assert (entry.generation, entry.state, entry.kept_in) == (1, KeyState.ACTIVE, "file")
+    assert entry.activated_at == entry.created_at
+    assert KeyStore(folder, b"correct horse").signer(Role.LOG).public_key == made.public_key
+
+
+def test_the_next_key_whose_making_was_interrupted_is_completed(store: KeyStore, folder: Path, now: datetime) -> None:
+    store.create(Role.LOG, Algorithm.ED25519, now=now)
+    made = store.create_next(Role.LOG, Algorithm.ED25519, now=now)
+    (folder / "log@2.json").unlink()
+    assert KeyStore(folder, b"correct horse").create_next(Role.LOG, Algorithm.ED25519, now=now).public_key == (
+        made.public_key
+    )
+    assert [one.generation for one in store.entries()] == [1, 2]
+
+
+def test_generations_are_in_the_order_of_their_numbers(store: KeyStore, now: datetime) -> None:
+    for _ in range(11):
+        store.create_next(Role.LOG, Algorithm.ED25519, now=now)
+    assert [one.generation for one in store.entries()] == list(range(1, 12))
+    store.activate(Role.LOG, "", 9, now)
+    store.activate(Role.LOG, "", 11, now)
+    assert store.entry(Role.LOG).generation == 11
+
+
+def test_a_public_part_under_another_name_is_refused(store: KeyStore, folder: Path, now: datetime) -> None:
+    store.create(Role.LOG, Algorithm.ED25519, now=now)
+    (folder / "log@2.json").write_bytes((folder / "log.json").read_bytes())
+    (folder / "log@2.json").chmod(0o600)
+    with pytest.raises(BadKeyFile, match="that of log"):
+        store.entry(Role.LOG, "", 2)
+
+
+def test_a_key_kept_elsewhere_is_not_asked_for_its_private_part(folder: Path, now: datetime, cheap: ScryptCost) -> None:
+    class Drawer:
+        def __init__(self) -> None:
+            self.kept: dict[str, FileSigner] = {}
+
+        def create(self, name: str, algorithm: Algorithm) -> str:
+            self.kept[f"drawer:{name}"] = generate_key(algorithm)
+            return f"drawer:{name}"
+
+        def open(self, reference: str) -> Signer:
+            return Hidden(self.kept[reference])
+
+    class Hidden:
+        def __init__(self, inner: FileSigner) -> None:
+            self.algorithm, self.public_key, self.sign = inner.algorithm, inner.public_key, inner.sign
+
+    drawer = Drawer()
+    store = KeyStore(folder, b"x", cost=cheap, places={"drawer": drawer}.__getitem__)
+    made = store.create_next(Role.PDF, Algorithm.P256, OWNER, now=now, kept_in="drawer")
+    assert store.entry(Role.PDF, OWNER, 1).reference == f"drawer:pdf.{OWNER}"
+    assert not list(folder.glob("*.pem"))
+    with pytest.raises(KeyKeptElsewhere, match="drawer"):
+        store.file_signer(Role.PDF, OWNER, 1)
+
+    adopted = store.adopt(Role.PDF, OWNER, kept_in="drawer", reference=f"drawer:pdf.{OWNER}", now=now)
+    assert adopted.public_key == made.public_key
+    assert store.entry(Role.PDF, OWNER, 2).state is KeyState.PENDING
+    with pytest.raises(NoPlaces, match="drawer"):
+        KeyStore(folder, b"x").signer(Role.PDF, OWNER, 1)
+    drawer.kept[f"drawer:pdf.{OWNER}"] = generate_key(Algorithm.P256)  # somebody put another key there
+    again = KeyStore(folder, b"x", places={"drawer": drawer}.__getitem__)
+    with pytest.raises(BadKeyFile, match="names"):
+        again.signer(Role.PDF, OWNER, 1)
