@@ -186,6 +186,11 @@ def verify_note(note: Note, name: str, public_key: bytes) -> None:
             raise BadNote(f"the signature by {name} does not fit the text", f"{name} 的签名与正文不符") from error
 
 
+def format_signature(signature: NoteSignature) -> str:
+    """Write one signature line, with its newline, to put behind a note."""
+    return f"— {signature.name} {_base64(signature.key_id + signature.signature)}\n"
+
+
 # ---- checkpoints ----------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ subtree against the root that was signed.
 from collections.abc import Callable
 from functools import lru_cache
 
-from credential.merkle import Range, leaf_hash, node_hash
+from credential.merkle import EMPTY_ROOT, BadProof, Range, consistency_ranges, leaf_hash, node_hash, verify_consistency
 from credential.note import Checkpoint
 from registry.log.tiles import HEIGHT, WIDTH, LogDamaged, TileFolder, hash_row
 
@@ -94,6 +94,27 @@ class Head:
         if node != top:
             raise _not_signed(position)
         return (*hashes, *rest)
+
+    def consistency(self, old_size: int) -> tuple[bytes, ...]:
+        """Prove that the tree grew from an older size by appending only, checked on the way.
+
+        Args:
+            old_size: at most the size; of 0 and of the size itself the proof is empty.
+
+        Raises:
+            ValueError: the tree was never of that size.
+            LogDamaged: the tiles do not lead to the root.
+        """
+        hashes = tuple(map(self._subtree, consistency_ranges(old_size, self.size)))
+        try:
+            verify_consistency(old_size, self.size, hashes, self.root_at(old_size), self._root)
+        except BadProof as error:
+            raise _not_signed(old_size) from error
+        return hashes
+
+    def root_at(self, old_size: int) -> bytes:
+        """Work out the root that the tree had at an older size; only :meth:`consistency` says that it is right."""
+        return self._subtree(Range(0, old_size)) if old_size else EMPTY_ROOT
 
     def _climb(self, level: int, at: int, node: bytes, heights: int, hashes: list[bytes]) -> bytes:
         """Go up in one tile from the node at a place in its bottom row; gives the node that is reached."""

@@ -1,6 +1,6 @@
 """Read the log: proofs for leaves, and the check of the whole log from its files."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from credential.errors import RefusedError
+from credential.errors import RefusedError, UnavailableError
 from credential.merkle import Frontier, LogProof, leaf_hash
 from credential.note import (
     BadCheckpoint,
@@ -21,12 +21,14 @@ from credential.note import (
 )
 from registry.columns import table_of
 from registry.database import Database
+from registry.log.notes import count_cosignatures
 from registry.log.outbox import logged_leaves
 from registry.log.paths import Head, TileCache
 from registry.log.tables import LogHeadRow, LogLeafRow
 from registry.log.tiles import (
     HEIGHT,
     WIDTH,
+    WITNESSED,
     LogDamaged,
     NoCheckpoint,
     TileFolder,
@@ -54,11 +56,39 @@ class NotLogged(RefusedError):
         self.leaf_id = leaf_id
 
 
-class LogReader:
-    """Makes proofs from the published files; holds no key. Safe to share among threads."""
+class NotWitnessed(UnavailableError):
+    """No checkpoint has the cosignatures that the trust list demands, so nothing can be proven under one."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    code = "not-witnessed"
+
+    def __init__(self, threshold: int) -> None:
+        super().__init__(
+            f"no checkpoint of the log has the {threshold} cosignatures that the trust list demands; "
+            "see that the witnesses answer (yinzheng witness list), then run the same again",
+            f"日志尚无检查点取得信任列表要求的 {threshold} 个见证签名;"
+            "请检查见证方是否在线(yinzheng witness list),然后重试",
+        )
+        self.threshold = threshold
+
+
+def nobody_demanded() -> int:
+    """The threshold of a log without witnesses."""
+    return 0
+
+
+class LogReader:
+    """Makes proofs from the published files; holds no key. Safe to share among threads.
+
+    Args:
+        database: of the registry.
+        folder: of the log.
+        threshold: tells how many witnesses the trust list demands just now;
+            proofs are then under the newest checkpoint that has so many cosignatures.
+    """
+
+    def __init__(self, database: Database, folder: Path, *, threshold: Callable[[], int] = nobody_demanded) -> None:
         self._database = database
+        self._threshold = threshold
         self._folder = folder
         self._tiles = TileFolder(folder)
         self._cache = TileCache(self._tiles)
@@ -77,6 +107,7 @@ class LogReader:
         Raises:
             NotLogged: a leaf is not yet under a published checkpoint.
             NoCheckpoint: none was published.
+            NotWitnessed: none has the cosignatures demanded.
             LogDamaged: it cannot be read, or the tiles do not lead to its root.
         """
         with self._newest_tree() as head:
@@ -100,6 +131,7 @@ class LogReader:
 
         Raises:
             NoCheckpoint: none was published.
+            NotWitnessed: none has the cosignatures demanded.
             LogDamaged: it cannot be read, or the tiles do not lead to its root.
         """
         with self._newest_tree() as head:
@@ -111,16 +143,16 @@ class LogReader:
             ]
 
     def is_logged(self, leaf_ids: Sequence[int]) -> bool:
-        """Whether every one of the leaves is under the newest published checkpoint."""
+        """Whether every one of the leaves is under the checkpoint that proofs are made under."""
         try:
             size = self._newest().size
-        except NoCheckpoint:
+        except (NoCheckpoint, NotWitnessed):
             return not leaf_ids
         found = self._positions(leaf_ids)
         return all(found.get(leaf_id, (size, b""))[0] < size for leaf_id in leaf_ids)
 
     def checkpoint(self) -> str:
-        """Read the newest published checkpoint, a signed note.
+        """Read the newest published checkpoint, a signed note, witnessed or not.
 
         Raises:
             NoCheckpoint: there is none yet.
@@ -133,8 +165,9 @@ class LogReader:
             return verify_log(self._folder, public_key, origin, logged_leaves(session))
 
     def _newest(self) -> Head:
-        """The head that the published checkpoint names; the file is read every time."""
-        note, head = self.checkpoint(), self._head
+        """The head that proofs are made under; the file is read every time."""
+        threshold = self._threshold()
+        note, head = self._witnessed(threshold) if threshold else self.checkpoint(), self._head
         if head is None or head.note != note:
             try:
                 checkpoint = parse_checkpoint(parse_note(note).text)
@@ -142,6 +175,18 @@ class LogReader:
                 raise LogDamaged(f"its checkpoint cannot be read, {error.en}", "无法读取检查点") from error
             head = self._head = Head(note, checkpoint, self._cache)
         return head
+
+    def _witnessed(self, threshold: int) -> str:
+        """Read the newest checkpoint that enough witnesses cosigned; the sequencer verified their lines."""
+        try:
+            note = self._tiles.checkpoint(WITNESSED)
+            if count_cosignatures(note, note.partition("\n")[0]) >= threshold:
+                return note
+        except BadNote as error:
+            raise LogDamaged("its witnessed checkpoint cannot be read", "无法读取经见证的检查点") from error
+        except NoCheckpoint:
+            self.checkpoint()  # there is none at all, which has another cure
+        raise NotWitnessed(threshold)
 
     @contextmanager
     def _newest_tree(self) -> Iterator[Head]:

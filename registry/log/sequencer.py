@@ -13,27 +13,29 @@ A run, in numbered steps; killed after any of them, the next run goes on:
    sequencers one wins. The loser sees it and goes on from the winner's head.
 6. The checkpoint is signed and published. Ed25519 signs the same bytes each
    time, so a second signing of one head cannot disagree with the first.
+7. Witnesses are asked to cosign it, and it is published again with what came
+   back. None of that is waited for with a lock held, and nothing fails by it.
 """
 
-import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import copy
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol, Self
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from credential.errors import ConfigError
 from credential.merkle import EMPTY_ROOT
-from credential.note import BadCheckpoint, BadNote, Checkpoint, open_checkpoint, sign_checkpoint
+from credential.note import Checkpoint
 from credential.ports import Signer
 from registry.columns import table_of
 from registry.database import Database
-from registry.log.files import replace_durably
+from registry.log.notes import LogForked, LogRolledBack, PublishedNote, PublishedNotes
+from registry.log.paths import Head, TileCache
 from registry.log.tables import LogHeadRow, LogLeafRow
-from registry.log.tiles import CHECKPOINT, Edge, LogDamaged, TileFolder
+from registry.log.tiles import Edge, LogDamaged, TileFolder
 
 MAX_RUN = 20_000
 """Leaves in one run; bounds memory and the time that one checkpoint waits."""
@@ -43,33 +45,33 @@ _LEAVES = table_of(LogLeafRow)
 _SHUFFLE_BYTES = 16
 
 
-class LogRolledBack(ConfigError):
-    """The published log is ahead of the database: an older database was put in its place."""
+class Cosigners(Protocol):
+    """Asks the witnesses of a log (C2SP tlog-witness) to cosign its checkpoints; service/cosigning.py."""
 
-    code = "log-rolled-back"
+    @property
+    def threshold(self) -> int:
+        """How many witnesses the trust list demands; 0 for none."""
+        ...
 
-    def __init__(self, published: int, committed: int, where: Path) -> None:
-        super().__init__(
-            f"the checkpoint {where} has {published} leaves, but the database knows only {committed}: an older "
-            "database was restored; restore the newest one, or start a new log origin, and do not issue before",
-            f"检查点 {where} 已有 {published} 条,而数据库仅有 {committed} 条:数据库被恢复为旧版本;"
-            "请恢复最新数据库或启用新的日志标识,此前不得发证",
-        )
-        self.published = published
-        self.committed = committed
+    def cosign(self, note: str, checkpoint: Checkpoint, prove: Callable[[int], Sequence[bytes]]) -> str:
+        """Add to a signed note the cosignatures that it misses.
 
+        Called after the note was published, for every run, new leaves or not:
+        ask only witnesses whose line is missing, and bound the time of it.
 
-class LogForked(ConfigError):
-    """The published checkpoint does not belong to the tree in the database."""
+        Args:
+            note: with the log's signature, and the cosignatures of earlier calls.
+            checkpoint: what it says.
+            prove: gives the consistency proof from an older size, which is at
+                most the checkpoint's; checked. A witness that has seen more
+                is to be told of loudly: the log was rolled back or forked.
 
-    code = "log-forked"
-
-    def __init__(self, where: Path, why_en: str, why_zh: str) -> None:
-        super().__init__(
-            f"the checkpoint {where} does not belong to this database's log: {why_en}; "
-            "do not issue before it is clear why",
-            f"检查点 {where} 与本数据库的日志不符:{why_zh};查明原因前不得发证",
-        )
+        Returns:
+            The same text and log signature, with one line for each witness
+            whose cosignature was verified; the note itself when none was. A
+            line that is not by a witness of the trust list is left out.
+        """
+        ...
 
 
 class Log:
@@ -82,6 +84,11 @@ class Log:
         origin: identity of the log, a URL without scheme.
         random: gives so many random bytes; used to shuffle.
         outside: a second place for the checkpoint, kept apart from backups of the rest.
+        cosigners: asks the witnesses; None asks nobody.
+        former_keys: older keys of this log, SPKI DER: believed for what is
+            published already, never for new heads.
+        former_origins: names that the log had before a restore; its first
+            head under the present name goes on from the last one under these.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a log, each named by the caller
@@ -93,14 +100,28 @@ class Log:
         random: Callable[[int], bytes],
         *,
         outside: Path | None = None,
+        cosigners: Cosigners | None = None,
+        former_keys: Sequence[bytes] = (),
+        former_origins: Collection[str] = (),
     ) -> None:
         self._database = database
         self._folder = folder
         self._tiles = TileFolder(folder)
-        self._signer = signer
         self._origin = origin
+        self._known_origins = frozenset((origin, *former_origins))
         self._random = random
-        self._published = tuple(path for path in (folder / CHECKPOINT, outside) if path is not None)
+        self._cosigners = cosigners
+        self._notes = PublishedNotes(folder, signer, origin, outside, former_keys)
+
+    @property
+    def unwitnessed(self) -> Self:
+        """The same log, asking no witness: for what must not wait, such as a revocation.
+
+        The next run of the whole log collects the cosignatures.
+        """
+        prompt = copy.copy(self)
+        prompt._cosigners = None  # noqa: SLF001 - of its own copy
+        return prompt
 
     def sequence(self, now: datetime) -> Checkpoint:
         """Log every waiting leaf and publish the checkpoint; safe to call again at any time.
@@ -128,7 +149,9 @@ class Log:
                 edge = longer
             else:  # another sequencer was first; go on from its head
                 edge = self._checked_edge(self._newer_head(edge))
-        return self._publish(edge)
+        newest = self._publish(edge)
+        self._ask_witnesses(newest)
+        return newest.checkpoint
 
     def checkpoint(self) -> str:
         """Read the newest published checkpoint, a signed note.
@@ -145,9 +168,9 @@ class Log:
             row = session.execute(select(_HEADS).order_by(_HEADS.c.number.desc()).limit(1)).one_or_none()
         if row is None:
             return Checkpoint(self._origin, 0, EMPTY_ROOT)
-        if row.origin != self._origin:
+        if row.origin not in self._known_origins:
             raise LogForked(self._folder, f"it is named {row.origin}, not {self._origin}", f"其标识为 {row.origin}")
-        return Checkpoint(row.origin, row.size, row.root)
+        return Checkpoint(self._origin, row.size, row.root)
 
     def _newer_head(self, edge: Edge) -> Checkpoint:
         head = self._head()
@@ -156,26 +179,14 @@ class Log:
         return head
 
     def _checked_edge(self, head: Checkpoint) -> Edge:
-        for path in self._published:
-            published = self._read(path)
+        for path in self._notes.paths:
+            published = self._notes.read(path)
             if published is not None:
-                self._check_published(path, published, head)
+                self._check_published(path, published.checkpoint, head)
         edge = self._tiles.edge(head.size)
         if edge.root != head.root:
             raise LogDamaged(f"its tiles do not give the root of size {head.size}", f"规模 {head.size} 的根哈希不符")
         return edge
-
-    def _read(self, path: Path) -> Checkpoint | None:
-        try:
-            note = path.read_text("utf-8")
-        except FileNotFoundError:
-            return None
-        except UnicodeDecodeError as error:
-            raise LogForked(path, "it is not UTF-8", "不是 UTF-8 文本") from error
-        try:
-            return open_checkpoint(note, self._signer.public_key, self._origin)
-        except (BadNote, BadCheckpoint) as error:
-            raise LogForked(path, error.en, error.zh) from error
 
     def _check_published(self, path: Path, published: Checkpoint, head: Checkpoint) -> None:
         if published.size > head.size:
@@ -254,24 +265,16 @@ class Log:
 
     # Step 6
 
-    def _publish(self, edge: Edge) -> Checkpoint:
+    def _publish(self, edge: Edge) -> PublishedNote:
         """Publish a committed head, unless a later one is published already."""
-        checkpoint = Checkpoint(self._origin, edge.size, edge.root)
-        note = sign_checkpoint(checkpoint, self._signer).encode()
-        newest = checkpoint
-        with self._alone():
-            for path in self._published:
-                published = self._read(path)
-                if published is not None and published.size > newest.size:
-                    newest = published
-                elif published != checkpoint:
-                    replace_durably({path: note})
-        return newest
+        return self._notes.publish(Checkpoint(self._origin, edge.size, edge.root))
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes of this machine from publishing at the same moment."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    # Step 7
+
+    def _ask_witnesses(self, newest: PublishedNote) -> None:
+        """Have the newest checkpoint cosigned; an empty log has nothing to vouch for."""
+        if self._cosigners is None or not newest.checkpoint.size:
+            return
+        head = Head(newest.note, newest.checkpoint, TileCache(self._tiles))
+        cosigned = self._cosigners.cosign(newest.note, newest.checkpoint, head.consistency)
+        self._notes.add_cosigned(cosigned, self._cosigners.threshold)

@@ -18,6 +18,7 @@ from credential.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, node_hash
 from registry.log.files import replace_durably
 
 CHECKPOINT = "checkpoint"
+WITNESSED = "checkpoint.witnessed"
 WIDTH = 256
 HEIGHT = 8  # levels of the tree in one tile
 MAX_ENTRY_BYTES = 0xFFFF
@@ -194,21 +195,21 @@ class TileFolder:
         name = tile_name(level, index, width)
         raise LogDamaged(f"{name} is missing", f"缺少 {name}")
 
-    def checkpoint(self) -> str:
-        """Read the newest published checkpoint, a signed note.
+    def checkpoint(self, name: str = CHECKPOINT) -> str:
+        """Read the newest published checkpoint, or the newest witnessed one, a signed note.
 
         Raises:
             NoCheckpoint: there is none.
             LogDamaged: it cannot be read, or is not text.
         """
         try:
-            return (self.folder / CHECKPOINT).read_text("utf-8")
+            return (self.folder / name).read_text("utf-8")
         except FileNotFoundError as error:
             raise NoCheckpoint(self.folder) from error
         except UnicodeDecodeError as error:
             raise LogDamaged("the checkpoint is not UTF-8", "检查点不是 UTF-8 文本") from error
         except OSError as error:
-            raise _unreadable(CHECKPOINT, error) from error
+            raise _unreadable(name, error) from error
 
     def edge(self, size: int) -> Edge:
         """Read the right border of the tree of a size; a few files.

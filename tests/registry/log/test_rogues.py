@@ -10,8 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from credential.note import Checkpoint, sign_checkpoint
+from registry.log.notes import LogForked, LogRolledBack
 from registry.log.reader import verify_log
-from registry.log.sequencer import Log, LogForked, LogRolledBack
+from registry.log.sequencer import Log
 from registry.log.tiles import LogDamaged
 from registry.triggers import drop_triggers
 

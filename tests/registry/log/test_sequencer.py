@@ -289,7 +289,7 @@ def test_a_checkpoint_never_moves_back(testlog: TestLog) -> None:
     old = TileFolder(testlog.folder).edge(10)
     testlog.put(10)
     log.sequence(NOW)
-    assert log._publish(old).size == 20
+    assert log._publish(old).checkpoint.size == 20
     assert testlog.reader.verify(testlog.signer.public_key, ORIGIN).size == 20
 
 
