@@ -55,6 +55,7 @@ MAX_TEXT_LENGTH = 4096  # characters; the largest QR code holds 7,089 digits, of
 _PATH = "/c/"
 _FORMAT = "1"
 _LEAD = b"\x01"  # keeps leading zeros of the message
+_COSE_SIGN1 = b"\xd2\x84"  # every message of ours begins so: tag 18, an array of four (RFC 9052, 4.2)
 _ORIGIN = re.compile(
     r"https?://[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*(?::[1-9][0-9]{0,4})?"
 )
@@ -339,7 +340,7 @@ def parse_qr_text(scanned: str) -> QrText:
         raise BadQrText("the number after # is none of ours", "#后的数字无效")
     number = int(digits)
     content = number.to_bytes((number.bit_length() + 7) // 8)
-    if not content.startswith(_LEAD) or len(content) == 1:
+    if not content.startswith(_LEAD + _COSE_SIGN1):  # cut off by a scanner, more likely than not
         raise BadQrText("the number after # is none of ours", "#后的数字无效")
     return QrText(origin, code, content[1:])
 

@@ -24,7 +24,8 @@ export function messageOf(fragment) {
   let hex = BigInt(match[1]).toString(16);
   if (hex.length % 2) hex = "0" + hex;
   const bytes = Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
-  if (bytes[0] !== 1 || bytes.length === 1) throw new Unreadable("no leading 01");
+  // Tag 18 and an array of four begin every message; a number that was cut off is not called forged.
+  if (bytes[0] !== 1 || bytes[1] !== 0xd2 || bytes[2] !== 0x84) throw new Unreadable("no leading 01 d2 84");
   return bytes.subarray(1);
 }
 
