@@ -24,6 +24,7 @@ VERDICT_COLUMNS: dict[str, tuple[str, ...]] = {
     "history": ("sequence", "kind", "credential_id", "state", "reason", "effective_on", "recorded_at", "details"),
     "log_leaf": ("id", "leaf", "position"),
     "log_head": ("number", "origin", "size", "root", "committed_at"),
+    "checkpoint_timestamp": ("id", "origin", "size", "key_id", "note", "tsa", "token", "attested_at"),
     "status_publication": ("list_number", "change_number", "published_change", "published_at"),
     "template_version": ("digest", "name", "number", "kind", "rules", "blob", "created_at"),
     "template_prefix": ("prefix_digest", "template_digest"),

@@ -60,6 +60,8 @@ class CheckpointTimestampRow(SQLModel, table=True):
     """A time-stamping authority's word that a signed checkpoint existed; never changed.
 
     Attributes:
+        key_id: four bytes that name the log key that signed the checkpoint (C2SP signed-note). One head may be
+            signed, and stamped, again by the key that took the place of a stolen one.
         note: the signed checkpoint, verbatim; what the token's imprint is of.
         tsa: address of the authority.
         token: RFC 3161 TimeStampToken, DER.
@@ -67,11 +69,12 @@ class CheckpointTimestampRow(SQLModel, table=True):
     """
 
     __tablename__ = "checkpoint_timestamp"
-    __table_args__ = (UniqueConstraint("origin", "size", "tsa"),)
+    __table_args__ = (UniqueConstraint("origin", "size", "key_id", "tsa"),)
 
     id: int | None = Field(default=None, primary_key=True)
     origin: str
     size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    key_id: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     note: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     tsa: str
     token: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -133,7 +133,14 @@ def add_rows_of_the_service(house: House) -> None:
         )
         session.add(
             CheckpointTimestampRow(
-                origin="log", size=1, note=b"n", tsa="tsa", token=b"t", attested_at=now, received_at=now
+                origin="log",
+                size=1,
+                key_id=b"four",
+                note=b"n",
+                tsa="tsa",
+                token=b"t",
+                attested_at=now,
+                received_at=now,
             )
         )
     with house.database.transaction() as session:

@@ -31,11 +31,14 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("origin", sa.String(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("key_id", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=False),
         sa.Column("tsa", sa.String(), nullable=False),
         sa.Column("token", sa.LargeBinary(), nullable=False),
         sa.Column("attested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_checkpoint_timestamp")),
-        sa.UniqueConstraint("origin", "size", "tsa", name=op.f("uq_checkpoint_timestamp_origin_size_tsa")),
+        sa.UniqueConstraint(
+            "origin", "size", "key_id", "tsa", name=op.f("uq_checkpoint_timestamp_origin_size_key_id_tsa")
+        ),
     )
