@@ -63,7 +63,7 @@ from registry.history import HistoryKind
 from registry.log.outbox import put_leaves
 from registry.packs import Pack, PackDamaged, PackItem, build_pack, item_place, read_pack
 from registry.prefixes import read_prefix, store_prefix
-from registry.reserve_records import store_reserve_records
+from registry.reserve_records import read_reservation, store_reserve_records
 from registry.status.slots import Slot, allocate_slots
 from registry.tables import BatchState, ChunkState
 
@@ -168,7 +168,8 @@ def finish_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
             return
         batch = get_batch(session, batch_id)
         reserved = read_reserved(session, office.vault, batch_id, number)
-    store_reserve_records(office.blobs, office.vault, batch, chunk.pack_name, reserved)
+        reservation = read_reservation(session, batch, number, chunk.pack_name, reserved)
+    store_reserve_records(office.blobs, office.vault, reservation)
     claims = [decode_claims(open_message(one.claims).payload) for one in reserved]
     pack = None
     if not office.blobs.exists(chunk.pack_name):
