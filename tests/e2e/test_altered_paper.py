@@ -28,6 +28,7 @@ from tests.verifier.gallery import fragment_of
 from verifier.explaining import FACES
 from verifier.reasons import Word
 
+NO_MESSAGE = b"\xd2\x84 a certificate"  # begins as one
 SECOND_ISSUER = "11649901MB0T00032J"
 WORDS = {f"{face.tone} {face.zh}": word for word, face in FACES.items()}
 STRANGER = MemorySigner(Algorithm.P256, ec.generate_private_key(ec.SECP256R1()))
@@ -112,7 +113,7 @@ def altered(papers: Papers) -> Iterator[tuple[str, str]]:
     for length in (1, 5, 40, len(message) - 1):
         yield f"cut to byte {length}", fragment_of(message[:length])
     yield "a byte behind", fragment_of(message + b"\0")
-    yield "no message", fragment_of(b"\xd2\x84 a certificate")
+    yield "no message", fragment_of(NO_MESSAGE)
     yield "payload alone", fragment_of(open_message(message).payload)
 
 
@@ -286,7 +287,7 @@ def test_a_browser_without_cryptography_says_so_and_still_sees_what_is_no_code(p
     assert phone.page.get_attribute("#paper", "data-outcome") == "uncompared"
     assert "未能比对" in phone.page.inner_text("#paper")
     assert says_the_page(phone, f"{papers.address}#{papers.digits[:255]}") is Word.UNKNOWN
-    assert says_the_page(phone, f"{papers.address}#{X}") is Word.TAMPERED
+    assert says_the_page(phone, f"{papers.address}#{fragment_of(NO_MESSAGE)}") is Word.TAMPERED
 
 
 @pytest.mark.parametrize("fails", ["BigInt = () => { throw new RangeError('a fault of ours') }"])
