@@ -19,7 +19,7 @@ serve: $(VENV)/.runtime ## the service on http://127.0.0.1:8000, with the demo's
 	@$(BIN)/yinzheng serve $(ARGS)
 
 test: $(VENV)/.dev ## run every test (YINZHENG_TEST_ALL=1: a skipped test is a failure)
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 soak: $(VENV)/.dev ## the tests that take minutes: every byte of a certificate flipped
 	@$(BIN)/python -m pytest -n $(WORKERS) -m soak $(ARGS)
