@@ -42,14 +42,9 @@ MIN_RSA_BITS = 2048
 _DIGESTS: Final[Mapping[str, hashes.HashAlgorithm]] = MappingProxyType(
     {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 )
-# What a chain's certificates may mark as critical, since it is looked at here or limits nothing that is asked.
+# What a chain's certificates may mark as critical, since it is looked at here.
 _UNDERSTOOD: Final = frozenset(
-    {
-        ExtensionOID.BASIC_CONSTRAINTS,
-        ExtensionOID.KEY_USAGE,
-        ExtensionOID.EXTENDED_KEY_USAGE,
-        ExtensionOID.CERTIFICATE_POLICIES,
-    }
+    (ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE)
 )
 _RSA: Final = frozenset({"rsassa_pkcs1v15", "rsassa_pss", *(f"{name}_rsa" for name in _DIGESTS)})
 _ECDSA: Final = frozenset(f"{name}_ecdsa" for name in _DIGESTS)
@@ -348,10 +343,7 @@ def _check_purpose(signer: x509.Certificate) -> None:
 
 
 def _leads_to_anchor(
-    signer: x509.Certificate,
-    carried: Sequence[x509.Certificate],
-    anchors: Sequence[x509.Certificate],
-    moment: datetime,
+    signer: x509.Certificate, carried: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], moment: datetime
 ) -> bool:
     """Take step 5: look for a chain, shortest first; every certificate is tried once."""
     left = list(carried)

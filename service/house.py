@@ -15,6 +15,7 @@ from issuer.engine import Engine, ProcessPool, Records, SingleProcess
 from issuer.issue import IssuingLine
 from issuer.office import BEIJING, Office
 from keys.store import KeyStore
+from keys.timestamp import TimestampClient
 from press.fonts import FontLibrary
 from press.issuer_look import IssuerLook
 from press.press import Press
@@ -24,6 +25,7 @@ from registry.issuers import Issuer, get_issuer
 from registry.local_blobs import LocalBlobs
 from registry.log.reader import LogReader
 from registry.log.sequencer import Log
+from registry.log.timestamps import StampedCheckpoints
 from registry.lookup import DocumentStore, RegistrySource
 from registry.status.publisher import StatusLists
 from registry.vault import Vault
@@ -31,11 +33,12 @@ from service.checking import core_count, font_library
 from service.folder import DataFolder, Installation, NoDataFolder, check_public_url
 from service.issuers import make_keys
 from service.passphrase import passphrase_of
+from service.pinned import read_own_trust_list
+from service.profiles import timestamp_client
 from service.reading import HERE, Reader
 from service.registry_address import registry_address
 from service.settings import Settings
 from service.templates import KnownTemplates, TemplateShelf
-from service.trust import read_own_trust_list
 from verifier.report import Integrity, Trust
 
 SIGNATURE_PROFILE = "PAdES-B-B, DocMDP P=1"
@@ -118,12 +121,18 @@ class House:
             self.installation.log_origin,
             os.urandom,
             outside=self.folder.checkpoint_copy,
+            former_origins=self.installation.former_origins,
         )
 
     @cached_property
     def log_reader(self) -> LogReader:
         """Makes proofs; holds no key."""
         return LogReader(self.database, self.folder.log)
+
+    @cached_property
+    def stamped(self) -> StampedCheckpoints:
+        """The checkpoints that time-stamping authorities vouched for."""
+        return StampedCheckpoints(self.database, self.folder.log)
 
     @cached_property
     def status_lists(self) -> StatusLists:
@@ -135,12 +144,17 @@ class House:
     @cached_property
     def source(self) -> RegistrySource:
         """The registry as a verifier sees it."""
-        return RegistrySource(self.database, self.vault, self.log_reader, self.status_lists)
+        return RegistrySource(self.database, self.vault, self.log_reader, self.status_lists, self.stamped)
 
     @cached_property
     def documents(self) -> DocumentStore:
         """The exact stored PDFs."""
         return DocumentStore(self.database, self.vault, self.blobs)
+
+    @cached_property
+    def timestamps(self) -> TimestampClient | None:
+        """The time-stamping authorities that are set and believed; None when there are none."""
+        return timestamp_client(self.settings.tsa_urls, self.trust.tsa_certs, self.now)
 
     @property
     def trust(self) -> TrustList:
@@ -357,5 +371,5 @@ def create_house(settings: Settings, *, public_url: str | None, passphrase: byte
         migrate(address)
     else:
         open_database(address).close()  # an older one is for `yinzheng migrate`, which keeps a copy of it
-    make_keys(house.folder, house.installation, house.store, house.now())
+    make_keys(house)
     return house

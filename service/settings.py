@@ -88,6 +88,11 @@ class Settings(BaseSettings):
     workers: int = Field(
         default=0, ge=0, le=256, description="Processes that print and sign; 0 means one for each core."
     )
+    tsa_urls: str = Field(
+        default="",
+        description="Addresses of time-stamping authorities (RFC 3161), comma separated; their certificates "
+        "stand in the trust list.",
+    )
     trusted_proxies: str = Field(
         default="",
         description="Networks whose X-Forwarded-For is believed, comma separated, as 127.0.0.1/32,10.0.0.0/8.",

@@ -1,0 +1,257 @@
+"""Ask time-stamping authorities for tokens (RFC 3161 over HTTP, 3.4): several of them, at once, again.
+
+Every authority is asked by as many threads as it has connections, so that one
+that takes 50 ms still gives hundreds of tokens a second. A request that fails is
+put to the next authority, and one that keeps failing is left alone for a while.
+A token is handed on only after it was verified like a stranger's: for this very
+message, signed by an authority that the trust list names, and with a time that
+agrees with our clock.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
+
+import httpx
+from asn1crypto import cms, core, tsp
+
+from credential.errors import ConfigError, UnavailableError
+from credential.timestamp import MAX_TOKEN_BYTES, BadTimestamp, verify_timestamp
+
+CONNECTIONS = 24
+"""To each authority: at 50 ms an answer they bear 480 tokens a second."""
+TIMEOUT = 10.0
+"""Seconds for one answer; the slowest of the free authorities take two."""
+ROUNDS = 3
+"""How often every authority is asked for one token before the caller has to wait."""
+PAUSE = 0.5
+"""Seconds before the second round; doubled for each further one."""
+REST = timedelta(seconds=15)
+"""How long an authority that failed is asked only when no other is left."""
+MAX_SKEW = timedelta(minutes=10)
+"""Between a token's time and ours; a larger one means that a clock is wrong."""
+NONCE_BYTES = 8
+MAX_ANSWER_BYTES = MAX_TOKEN_BYTES + 1024
+GRANTED: Final = frozenset({"granted", "granted_with_mods"})
+
+
+class BadTsaUrl(ConfigError):
+    """What should be the address of a time-stamping authority is none."""
+
+    code = "bad-tsa-url"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url!r} is no address of a time-stamping authority: give http:// or https:// addresses, comma separated",
+            f"{url!r} 不是有效的时间戳服务地址：请填写 http:// 或 https:// 地址，多个以逗号分隔",
+        )
+
+
+class AuthorityFailed(UnavailableError):
+    """One answer of one authority was no good, or did not come."""
+
+    code = "time-stamping-failed"
+
+    def __init__(self, host: str, why_en: str, why_zh: str) -> None:
+        super().__init__(f"{host}: {why_en}", f"时间戳服务 {host}：{why_zh}")
+        self.host = host
+
+
+class NoTimestamp(UnavailableError):
+    """No authority gave a good token, though each was asked several times."""
+
+    code = "no-timestamp"
+
+    def __init__(self, failures: Sequence[AuthorityFailed]) -> None:
+        en, zh = "; ".join(one.en for one in failures), "；".join(one.zh for one in failures)
+        super().__init__(
+            f"no time stamp was to be had ({en}); nothing is lost, resume when an authority answers again",
+            f"未能取得时间戳（{zh}）；数据没有丢失，请待时间戳服务恢复后继续",
+        )
+
+
+class _Response(core.Sequence):  # type: ignore[misc] # asn1crypto is untyped
+    """TimeStampResp as RFC 3161 has it: a refusal carries no token, which asn1crypto's own class demands."""
+
+    _fields: ClassVar[list[Any]] = [
+        ("status", tsp.PKIStatusInfo),
+        ("time_stamp_token", cms.ContentInfo, {"optional": True}),
+    ]
+
+
+class _Authority:
+    """One authority's address, and how it has been answering."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            address = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise BadTsaUrl(url) from error
+        if not address.host or address.scheme not in {"http", "https"}:
+            raise BadTsaUrl(url)
+        self.url = url
+        self.host = address.netloc.decode("ascii")  # without what may stand before it: name and password
+        self.under_way = 0
+        self.rests_until: datetime | None = None
+
+
+class TimestampClient:
+    """Gets tokens from several authorities; safe for several threads, not across a fork.
+
+    Args:
+        urls: of the authorities; all are used alike.
+        anchors: certificates of theirs, DER, as the trust list has them.
+        now: tells the current moment.
+        random: draws nonces.
+        wait: sleeps for so many seconds.
+        connections: to each authority at once.
+
+    Raises:
+        BadTsaUrl: an address is none.
+        ValueError: there is none at all.
+    """
+
+    def __init__(  # noqa: PLR0913 - time, chance and waiting are passed in
+        self,
+        urls: Sequence[str],
+        anchors: Sequence[bytes],
+        *,
+        now: Callable[[], datetime],
+        random: Callable[[int], bytes],
+        wait: Callable[[float], None] | None = None,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        if not urls:
+            raise ValueError("a client without an authority")
+        self._authorities = [_Authority(url) for url in urls]
+        self._anchors = tuple(anchors)
+        self._now = now
+        self._random = random
+        self._wait = wait or _sleep
+        self._lock = threading.Lock()
+        self._threads = connections * len(urls)
+        limits = httpx.Limits(max_connections=self._threads, max_keepalive_connections=self._threads)
+        # Proxies and certificates are not taken from the environment, which is the service's to read.
+        self._http = httpx.Client(timeout=TIMEOUT, limits=limits, trust_env=False, follow_redirects=False)
+
+    def timestamp(self, message: bytes) -> bytes:
+        """Get a token for a message.
+
+        Args:
+            message: whole; only its SHA-256 leaves the house.
+
+        Returns:
+            The TimeStampToken, DER, verified.
+
+        Raises:
+            NoTimestamp: no authority gave a good one.
+        """
+        failures: dict[str, AuthorityFailed] = {}
+        for number in range(ROUNDS):
+            if number:
+                self._wait(PAUSE * 2 ** (number - 1))
+            asked: set[str] = set()
+            while authority := self._take(asked):
+                asked.add(authority.url)
+                try:
+                    token = self._ask(authority, message)
+                except AuthorityFailed as failure:
+                    failures[authority.url] = failure
+                    self._give_back(authority, rests=True)
+                else:
+                    self._give_back(authority, rests=False)
+                    return token
+        raise NoTimestamp(list(failures.values()))
+
+    def timestamp_many(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Get a token for each message, in their order, many at once.
+
+        Raises:
+            NoTimestamp: one could not be had; what was got for the others is given up.
+        """
+        if len(messages) <= 1:
+            return [self.timestamp(message) for message in messages]
+        with ThreadPoolExecutor(min(self._threads, len(messages)), "timestamp") as pool:
+            waiting = [pool.submit(self.timestamp, message) for message in messages]
+            try:
+                return [one.result() for one in waiting]
+            except NoTimestamp:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _take(self, asked: set[str]) -> _Authority | None:
+        """Choose the authority to ask next: a rested one before one that failed, then the least busy."""
+        now = self._now()
+        with self._lock:
+            left = [one for one in self._authorities if one.url not in asked]
+            if not left:
+                return None
+            chosen = min(left, key=lambda one: (one.rests_until is not None and now < one.rests_until, one.under_way))
+            chosen.under_way += 1
+            return chosen
+
+    def _give_back(self, authority: _Authority, *, rests: bool) -> None:
+        with self._lock:
+            authority.under_way -= 1
+            authority.rests_until = self._now() + REST if rests else None
+
+    def _ask(self, authority: _Authority, message: bytes) -> bytes:
+        nonce = int.from_bytes(self._random(NONCE_BYTES))
+        imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": hashlib.sha256(message).digest()}
+        request = tsp.TimeStampReq({"version": 1, "message_imprint": imprint, "nonce": nonce, "cert_req": True})
+        token = _open(self._post(authority, request.dump()), authority.host)
+        try:
+            said = verify_timestamp(token, message, self._anchors)
+        except BadTimestamp as error:
+            raise AuthorityFailed(authority.host, error.en, error.zh) from error
+        if said.nonce != nonce:
+            raise AuthorityFailed(authority.host, "it answered another request", "所答并非本次请求")
+        if abs(said.attested_at - self._now()) > MAX_SKEW:
+            when = said.attested_at.isoformat(timespec="seconds")
+            raise AuthorityFailed(
+                authority.host, f"its clock says {when}, ours does not", f"其时钟为 {when}，与本机不符"
+            )
+        return token
+
+    def _post(self, authority: _Authority, request: bytes) -> bytes:
+        headers = {"Content-Type": "application/timestamp-query"}
+        host = authority.host
+        try:
+            with self._http.stream("POST", authority.url, content=request, headers=headers) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise AuthorityFailed(host, f"HTTP {response.status_code}", f"HTTP {response.status_code}")
+                body = bytearray()
+                for piece in response.iter_bytes():
+                    body += piece
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise AuthorityFailed(host, f"more than {MAX_ANSWER_BYTES} bytes", "响应过长")
+                return bytes(body)
+        except httpx.TransportError as error:
+            kind = type(error).__name__
+            raise AuthorityFailed(host, f"no answer ({kind})", f"无响应（{kind}）") from error
+        except httpx.DecodingError as error:
+            raise AuthorityFailed(host, "an answer that cannot be decoded", "响应无法解码") from error
+
+
+def _open(answer: bytes, host: str) -> bytes:
+    """Take the token out of a response (RFC 3161, 2.4.2)."""
+    try:
+        response = _Response.load(answer, strict=True)
+        status = str(response["status"]["status"].native)
+        token = b"" if status not in GRANTED else response["time_stamp_token"].dump()
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise AuthorityFailed(host, "what came is no time-stamp response", "返回内容不是时间戳响应") from error
+    if not token:
+        raise AuthorityFailed(host, f"it says {status}", f"状态为 {status}")
+    return bytes(token)
+
+
+def _sleep(seconds: float) -> None:
+    threading.Event().wait(seconds)

@@ -1,0 +1,39 @@
+"""Signature profiles (ETSI EN 319 142-1): which one an issuer's certificates have, and what it takes."""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from credential.errors import ConfigError
+from keys.timestamp import TimestampClient
+
+
+class NoTimestampAuthority(ConfigError):
+    """Time stamps are wanted, and no authority is set or believed."""
+
+    code = "no-timestamp-authority"
+
+    def __init__(self, profile: str) -> None:
+        super().__init__(
+            f"{profile} takes time stamps: set YINZHENG_TSA_URLS, and put the authorities' certificates into the trust "
+            "list (yinzheng archive trust-tsa)",
+            f"{profile} 需要时间戳：请设置 YINZHENG_TSA_URLS, "
+            "并将时间戳机构的证书加入信任列表（yinzheng archive trust-tsa）",
+        )
+
+
+def timestamp_client(urls: str, anchors: Sequence[bytes], now: Callable[[], datetime]) -> TimestampClient | None:
+    """Connect to the authorities that are set; None when there are none, or none that is believed.
+
+    Args:
+        urls: comma separated, as in the settings.
+        anchors: the trust list's ``tsa_certs``.
+        now: tells the current moment.
+
+    Raises:
+        BadTsaUrl: an address is none.
+    """
+    addresses = [url.strip() for url in urls.split(",") if url.strip()]
+    if not addresses or not anchors:
+        return None
+    return TimestampClient(addresses, anchors, now=now, random=os.urandom)
