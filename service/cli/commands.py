@@ -8,6 +8,7 @@ import typer
 from service.cli import (
     access,
     changing,
+    custody,
     demo,
     holding,
     issuing,
@@ -63,5 +64,19 @@ def remember_settings(
     )
 
 
-for group in (demo, setup, access, issuing, holding, verifying, changing, life, serving, templating, keeping, registry):
+for group in (
+    demo,
+    setup,
+    access,
+    issuing,
+    holding,
+    verifying,
+    changing,
+    life,
+    serving,
+    templating,
+    keeping,
+    registry,
+    custody,
+):
     group.add_to(app)
