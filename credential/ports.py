@@ -108,6 +108,23 @@ class RegisteredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyEvidence:
+    """That a leaf stood in the log at a moment, for what a key signed before it was stolen; nothing of it is verified.
+
+    Attributes:
+        proof: that the leaf is under a checkpoint.
+        token: RFC 3161 TimeStampToken, DER, over that checkpoint's signed note, every byte of it (UTF-8).
+        growth: that the log grew from that checkpoint into ``grown_into`` by appending only (RFC 6962, 2.1.2).
+        grown_into: signed note of the checkpoint that was the newest when this was put together, or empty.
+    """
+
+    proof: LogProof | str
+    token: bytes
+    growth: tuple[bytes, ...] = ()
+    grown_into: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """Names another credential of a chain: what took the place of what."""
 
@@ -172,6 +189,19 @@ class CredentialSource(Protocol):
 
     def checkpoint(self) -> str:
         """The newest published checkpoint of the log, a C2SP signed note."""
+        ...
+
+    def attested(self, leaf: bytes, index: int, before: datetime) -> Sequence[EarlyEvidence]:
+        """Prove by timestamped checkpoints that a leaf was in the log before a moment.
+
+        Args:
+            leaf: its bytes.
+            index: its position, as its proof of today names it; not trusted.
+            before: the timestamps must be older.
+
+        Returns:
+            The earliest by each log key and authority; none where nothing so old covers the leaf.
+        """
         ...
 
     def status_token(self, list_number: int) -> bytes:

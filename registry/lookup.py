@@ -6,6 +6,7 @@ credential is good: that is the verifier's, who checks every signature and proof
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, cast
@@ -18,7 +19,7 @@ from sqlmodel import Session, col, select
 from credential.errors import RefusedError
 from credential.merkle import LogProof
 from credential.model import State
-from credential.ports import Blobs, Change, Link, RegisteredCredential, RegisteredFile
+from credential.ports import Blobs, Change, EarlyEvidence, Link, RegisteredCredential, RegisteredFile
 from registry.batches import record_owner
 from registry.columns import askable, table_of
 from registry.credentials import UnknownSerial, open_record_key, open_sealed
@@ -147,6 +148,14 @@ class Proofs(Protocol):
         ...
 
 
+class Attests(Protocol):
+    """What is asked of the stamped checkpoints; registry.log.timestamps.StampedCheckpoints answers it."""
+
+    def attested(self, leaf: bytes, index: int, before: datetime) -> Sequence[EarlyEvidence]:
+        """Prove by stamped checkpoints that a leaf was in the log before a moment."""
+        ...
+
+
 class Tokens(Protocol):
     """What is asked of the status lists; registry.status.publisher.StatusLists answers it."""
 
@@ -171,13 +180,23 @@ class RegistrySource:
 
     Every method raises UnavailableError when a store does not answer; an
     erased credential is not found any more.
+
+    Args:
+        database: of the registry.
+        vault: opens records.
+        proofs: of the log.
+        tokens: of the status lists.
+        attests: stamped checkpoints; None where no authority was ever asked for one.
     """
 
-    def __init__(self, database: Database, vault: Vault, proofs: Proofs, tokens: Tokens) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, proofs: Proofs, tokens: Tokens, attests: Attests | None = None
+    ) -> None:
         self._database = database
         self._vault = vault
         self._proofs = proofs
         self._tokens = tokens
+        self._attests = attests
 
     def by_digest(self, digest: bytes) -> RegisteredCredential | None:
         """Find by SHA-256 of an exact stored PDF."""
@@ -213,6 +232,10 @@ class RegistrySource:
     def checkpoint(self) -> str:
         """The newest published checkpoint of the log, a C2SP signed note."""
         return self._proofs.checkpoint()
+
+    def attested(self, leaf: bytes, index: int, before: datetime) -> Sequence[EarlyEvidence]:
+        """Prove by stamped checkpoints that a leaf was in the log before a moment."""
+        return () if self._attests is None else self._attests.attested(leaf, index, before)
 
     def status_token(self, list_number: int) -> bytes:
         """The newest published status list, a CWT (tagged COSE_Sign1)."""

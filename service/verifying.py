@@ -17,9 +17,9 @@ from registry.status.published import PublishedLists
 from service.folder import DataFolder
 from service.house import House, SystemClock
 from service.issuers import all_issuers
+from service.pinned import believe_trust_list
 from service.settings import Settings
 from service.templates import KnownTemplates, templates_at_hand
-from service.trust import pinned_roots, remember_version, seen_version
 from verifier.look import Look
 from verifier.report import DocumentReport
 from verifier.sandbox import Sandbox
@@ -89,7 +89,8 @@ class VerifyingDesk:
         self._sandbox = Sandbox()
         self._reader = _ReadersInTurn(self._sandbox)
         lists = PublishedLists(house.folder.status)
-        self._source = RegistrySource(house.database, house.vault, LogReader(house.database, house.folder.log), lists)
+        log = LogReader(house.database, house.folder.log)
+        self._source = RegistrySource(house.database, house.vault, log, lists, house.stamped)
         self._lock = threading.Lock()
         self._read_at: tuple[int, ...] | None = None
         self._verifier: Verifier | None = None
@@ -220,10 +221,7 @@ def read_foreign_trust_list(settings: Settings, file: Path, now: datetime) -> Tr
     if not folder.exists():
         own = read_trust_list(open_envelope(envelope, PAYLOAD_TYPE).payload)
         return open_trust_list(envelope, own.roots, own.threshold, now, 0)
-    roots, threshold = pinned_roots(folder)
-    trust = open_trust_list(envelope, roots, threshold, now, seen_version(folder))
-    remember_version(folder, trust.version)
-    return trust
+    return believe_trust_list(folder, envelope, now)
 
 
 def _read(path: Path) -> bytes:

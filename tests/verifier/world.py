@@ -12,16 +12,17 @@ from credential.claims import encode_claims
 from credential.cose import sign_message, signature_bytes
 from credential.errors import UnavailableError
 from credential.leaves import issue_leaf, seal_leaf
-from credential.merkle import inclusion_proof, leaf_hash, root_hash
+from credential.merkle import LogProof, consistency_proof, inclusion_proof, leaf_hash, root_hash
 from credential.model import Claims, State
 from credential.note import Checkpoint, format_proof, sign_checkpoint
-from credential.ports import Algorithm, Change, RegisteredCredential, RegisteredFile
+from credential.ports import Algorithm, Change, EarlyEvidence, RegisteredCredential, RegisteredFile
 from credential.qr import encode_qr_claims, fit_qr_claims, qr_text
 from credential.trust import Role, TrustedIssuer, TrustedKey, TrustList
 from press.look import extract_text, render
 from press.press import Press
 from press.samples import load_samples
 from registry.status.token_list import LIFETIME, TTL, StatusList, pack_statuses, sign_cwt
+from tests import authorities
 from tests.fakes_issuer import MemorySigner
 from tests.press.certificates import signing, template
 from verifier.document import examine
@@ -78,12 +79,23 @@ class DirectReader:
         return self.examine(document, anchors=anchors, crls=crls, now=now), self.look(document)
 
 
+@dataclass(frozen=True)
+class Stamped:
+    """A checkpoint that a time-stamping authority saw."""
+
+    size: int
+    note: str
+    token: bytes
+    at: datetime
+
+
 @dataclass
 class Log:
     """All leaves, and proofs of them against the newest checkpoint."""
 
     leaves: list[bytes] = field(default_factory=lambda: [b"first leaf"])
     key: MemorySigner = LOG_KEY
+    stamps: list[Stamped] = field(default_factory=list)
 
     def add(self, leaf: bytes) -> None:
         self.leaves.append(leaf)
@@ -98,6 +110,20 @@ class Log:
         hashes = [leaf_hash(one) for one in self.leaves]
         index = self.leaves.index(leaf)
         return format_proof(index, inclusion_proof(hashes, index), self.checkpoint())
+
+    def stamp(self, at: datetime, tsa: str = "tsa") -> Stamped:
+        """Have the newest checkpoint stamped, as of a moment of the caller's choice."""
+        note = self.checkpoint()
+        token = authorities.stamp(hashlib.sha256(note.encode()).digest(), at, tsa)
+        self.stamps.append(Stamped(len(self.leaves), note, token, at))
+        return self.stamps[-1]
+
+    def evidence(self, index: int, stamped: Stamped) -> EarlyEvidence:
+        """Prove the leaf at an index under a stamped checkpoint, and that the log grew from there."""
+        hashes = [leaf_hash(one) for one in self.leaves]
+        path = inclusion_proof(hashes[: stamped.size], index)
+        growth = consistency_proof(hashes, stamped.size)
+        return EarlyEvidence(LogProof(index, path, stamped.note), stamped.token, growth, self.checkpoint())
 
 
 @dataclass(frozen=True)
@@ -214,6 +240,11 @@ class Register:
     def checkpoint(self) -> str:
         self._answer("checkpoint")
         return self.published or self.log.checkpoint()
+
+    def attested(self, leaf: bytes, index: int, before: datetime) -> Sequence[EarlyEvidence]:
+        self._answer("attested")
+        assert self.log.leaves[index] == leaf
+        return [self.log.evidence(index, one) for one in self.log.stamps if one.at < before and index < one.size]
 
     def status_token(self, list_number: int) -> bytes:
         self._answer("status_token")
