@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -75,9 +75,40 @@ def sign_envelope(payload_type: str, payload: bytes, signers: Sequence[Signer]) 
     Raises:
         UnavailableError: a signer's key store does not answer.
     """
-    content = pre_authentication_encoding(payload_type, payload)
-    signatures = [(key_id(signer.public_key).hex(), signer.sign(content)) for signer in signers]
-    return _write(Envelope(payload_type, payload, tuple(signatures)))
+    return add_signatures(Envelope(payload_type, payload, ()), signers)
+
+
+def add_signatures(envelope: Envelope, signers: Sequence[Signer]) -> bytes:
+    """Write an envelope with further signatures; who has signed already keeps the signature there is.
+
+    Args:
+        envelope: what it holds is the caller's business: whoever signs must have read it.
+        signers: Ed25519.
+
+    Raises:
+        UnavailableError: a signer's key store does not answer.
+    """
+    content = pre_authentication_encoding(envelope.payload_type, envelope.payload)
+    signed = envelope.signers(signer.public_key for signer in signers)
+    added = [
+        (key_id(signer.public_key).hex(), signer.sign(content)) for signer in signers if signer.public_key not in signed
+    ]
+    return _write(replace(envelope, signatures=(*envelope.signatures, *added)))
+
+
+def join_envelopes(envelopes: Sequence[Envelope]) -> bytes:
+    """Write one envelope with the signatures of several, each once: roots in different places sign different copies.
+
+    Raises:
+        BadEnvelope: they do not hold the same, or have too many signatures together.
+    """
+    first = envelopes[0]
+    if any((one.payload_type, one.payload) != (first.payload_type, first.payload) for one in envelopes):
+        raise BadEnvelope("the copies do not hold the same", "各份内容不一致")
+    together = tuple({signature: None for one in envelopes for signature in one.signatures})
+    if len(together) > MAX_SIGNATURES:
+        raise BadEnvelope(f"it has more than {MAX_SIGNATURES} signatures", f"签名超过 {MAX_SIGNATURES} 个")
+    return _write(replace(first, signatures=together))
 
 
 def open_envelope(envelope: bytes, payload_type: str) -> Envelope:

@@ -36,6 +36,7 @@ __all__ = [
     "TrustedIssuer",
     "TrustedKey",
     "Witness",
+    "open_past_trust_list",
     "open_trust_list",
     "sign_trust_list",
 ]
@@ -117,16 +118,25 @@ def open_trust_list(
         TrustListExpired: no longer good.
         ValueError: a threshold below 1 would accept anything.
     """
+    trust = open_past_trust_list(envelope, roots, threshold)
+    if trust.version < seen_version:
+        raise TrustListOlder(trust.version, seen_version)
+    if now >= trust.expires:
+        raise TrustListExpired(trust.expires)
+    return trust
+
+
+def open_past_trust_list(envelope: bytes, roots: Sequence[bytes], threshold: int) -> TrustList:
+    """Read a list that enough roots signed, whatever its age: to write the next one, or to follow changes of roots.
+
+    What it says of the present is not to be believed; see :func:`open_trust_list`, which raises the same.
+    """
     if threshold < 1:
         raise ValueError("at least one root must have signed")
     opened = open_envelope(envelope, PAYLOAD_TYPE)
     _demand(len(opened.signers(frozenset(roots))), threshold)
     trust = read_trust_list(opened.payload)
     _demand(len(opened.signers(trust.roots)), trust.threshold)
-    if trust.version < seen_version:
-        raise TrustListOlder(trust.version, seen_version)
-    if now >= trust.expires:
-        raise TrustListExpired(trust.expires)
     return trust
 
 

@@ -13,8 +13,8 @@ from service.doctor_records import RECORD_LOOKS
 from service.doctor_service import SERVICE_LOOKS
 from service.finding import Finding
 from service.house import House, open_house
+from service.pinned import read_own_trust_list
 from service.settings import Settings
-from service.trust import read_own_trust_list
 
 __all__ = ["Finding", "examine_house"]
 

@@ -78,11 +78,13 @@ class Installation:
         public_url: origin of the verdict pages and status lists.
         log_origin: first line of the log's checkpoints.
         format: of the folder, :data:`FOLDER_FORMAT`; a folder of the first release does not say it.
+        former_origins: names that the log had before a restore, oldest first.
     """
 
     public_url: str
     log_origin: str
     format: int = FOLDER_FORMAT
+    former_origins: tuple[str, ...] = ()
 
     @property
     def status_uri(self) -> str:
@@ -101,9 +103,12 @@ class DataFolder:
         self.master_key = self.keys / "master.key"
         self.blobs = root / "blobs"
         self.log = root / "public" / "log"
+        self.former_logs = root / "public" / "former-logs"
         self.status = root / "public" / "status"
         self.ca = root / "public" / "ca"
         self.trust_list = root / "public" / "trust-list.json"
+        self.trust_lists = root / "public" / "trust-lists"
+        self.trust_drafts = root / "trust-drafts"
         self.roots = root / "pinned-roots.json"
         self.checkpoint_copy = root / "checkpoint-copy" / "checkpoint"
         self.cache = root / "cache"
@@ -133,6 +138,8 @@ class DataFolder:
         """Write what the installation says of itself, in the folder's present format."""
         fresh = self.root / f"{_ABOUT}.new"
         told = asdict(installation) | {"format": FOLDER_FORMAT}
+        if not installation.former_origins:
+            del told["former_origins"]
         fresh.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         fresh.replace(self.root / _ABOUT)
 
@@ -153,6 +160,7 @@ class DataFolder:
             number = told.get("format", 1)
             if isinstance(number, int) and number > FOLDER_FORMAT:
                 raise FolderTooNew(self.root, number)
+            told["former_origins"] = tuple(told.get("former_origins", ()))
             return Installation(**told)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise NoDataFolder(self.root) from error

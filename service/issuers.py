@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from credential.errors import InputError
 from credential.identity import check_uscc
 from credential.ports import Algorithm
-from credential.trust import Role, TrustList
+from credential.trust import Role
 from keys.authority import ISSUING, ROOT, DevelopmentAuthority, Organization
 from keys.store import KeyStore
 from press.cms import UnusablePDFKey
 from registry.issuers import Issuer, IssuerSettings, Person, add_issuer, add_person, list_issuers, list_persons
 from service.folder import DataFolder, Installation, check_public_url
-from service.trust import newest_version, pin_roots, publish_trust_list
+from service.trust import found_trust_list, renew_trust_list
 
 if TYPE_CHECKING:
     from service.house import House
@@ -80,12 +80,13 @@ class NewIssuer:
     is_sample: bool = False
 
 
-def make_keys(folder: DataFolder, installation: Installation, store: KeyStore, now: datetime) -> None:
+def make_keys(house: "House") -> None:
     """Make the installation's own keys, those that are not there yet, and a first trust list.
 
     Raises:
         WrongPassphrase: there are keys already, under another passphrase.
     """
+    store, now = house.store, house.now()
     present = {(entry.role, entry.owner) for entry in store.entries()}
     for role, owner in sorted(present)[:1]:
         store.signer(role, owner)
@@ -93,14 +94,11 @@ def make_keys(folder: DataFolder, installation: Installation, store: KeyStore, n
     for role, algorithm in wanted:
         if (role, "") not in present:
             store.create(role, algorithm, now=now)
-    if not folder.master_key.exists():
+    if not house.folder.master_key.exists():
         store.create_master_key()
     if (ISSUING, "") not in present:
-        _authority(store, installation).create(CA_ALGORITHM, now)
-    if not folder.roots.exists():
-        pin_roots(folder, (store.public_key(Role.TRUST_ROOT),), 1)
-    if not folder.trust_list.exists():
-        publish_trust_list(folder, installation, store, (), version=1, now=now)
+        _authority(store, house.installation).create(CA_ALGORITHM, now)
+    found_trust_list(house)
 
 
 def add_new_issuer(house: "House", new: NewIssuer) -> Issuer:
@@ -135,17 +133,8 @@ def add_new_issuer(house: "House", new: NewIssuer) -> Issuer:
     with house.database.transaction() as session:
         add_issuer(session, issuer, now=house.now())
         _make_issuer_keys(house, issuer, new.pdf_algorithm)
-    renew_trust_list(house)
+    renew_trust_list(house, why=f"issuer {issuer.id} added")
     return issuer
-
-
-def renew_trust_list(house: "House") -> TrustList:
-    """Publish the trust list anew, a version higher and for another year, and the CA's revocation lists with it."""
-    publish_crls(house.folder, house.installation, house.store, house.now())
-    with house.database.reading() as session:
-        issuers = tuple(list_issuers(session))
-    version = newest_version(house.folder) + 1
-    return publish_trust_list(house.folder, house.installation, house.store, issuers, version=version, now=house.now())
 
 
 def add_new_person(house: "House", person: str, *, name: str, issuer: str, is_namesake: bool = False) -> Person:

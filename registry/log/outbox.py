@@ -34,6 +34,11 @@ def put_leaves(session: Session, leaves: Sequence[bytes]) -> list[int]:
     return ids
 
 
+def is_put(session: Session, leaf: bytes) -> bool:
+    """Whether a leaf is in the outbox or the log; reads all of them, so only for what was cut off by a crash."""
+    return session.execute(select(_LEAVES.c.id).where(_LEAVES.c.leaf == leaf).limit(1)).first() is not None
+
+
 def count_waiting(session: Session) -> int:
     """How many leaves wait for the log."""
     query = select(func.count()).select_from(_LEAVES).where(_LEAVES.c.position.is_(None))

@@ -11,9 +11,11 @@ from service.cli.language import say
 from service.cli.opening import house_of, settings_of
 from service.cli.registry import export_verifier
 from service.cli.screens import console, pairs, plain, table
+from service.cli.trust import show_amended
 from service.doctor import Finding, examine_house
-from service.issuers import renew_trust_list
+from service.issuers import publish_crls
 from service.keeping import key_lines, refresh_status_lists, verify_whole_log
+from service.trust import renew_trust_list
 
 _STYLE = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "bad": "[bold red]✗[/]"}
 
@@ -68,11 +70,9 @@ def keys_trust_list(context: typer.Context) -> None:
 
 def keys_renew_trust_list(context: typer.Context) -> None:
     """Sign the trust list anew; it expires after a year without it."""
-    trust = renew_trust_list(house_of(context))
-    until = f"{trust.expires:%Y-%m-%d}"
-    console.print(
-        say(f"信任列表第 {trust.version} 版, 有效至 {until}", f"trust list version {trust.version}, until {until}")
-    )
+    house = house_of(context)
+    publish_crls(house.folder, house.installation, house.store, house.now())
+    show_amended(renew_trust_list(house))
 
 
 def log_verify(context: typer.Context) -> None:

@@ -48,7 +48,6 @@ FAULTS = [
     (["verify", "--name", "张三"], 2, "name-needed"),
     (["verify", "--code", "1", "--trust", "none.json"], 2, "unreadable-verifying-file"),
     (["verify", "--code", "1", "--trust", "sheet.csv"], 2, "bad-envelope"),
-    (["log", "verify"], 2, "no-checkpoint"),
 ]
 
 
@@ -170,3 +169,10 @@ def test_bad_usage_is_told_in_chinese_without_the_librarys_words(command: str, t
     assert ran.code == 2
     assert ran.err.startswith(f"命令写法有误: {told}")
     assert not {"Missing", "Invalid", "such", "Input", "Value", "unexpected", "requires"} & set(ran.err.split())
+
+
+def test_a_log_without_its_checkpoint_is_told(data: Path) -> None:
+    (data / "public" / "log" / "checkpoint").unlink()
+    ran = run("--data", data, "log", "verify")
+
+    assert (ran.code, ran.error) == (2, "no-checkpoint")

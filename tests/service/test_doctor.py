@@ -115,7 +115,7 @@ def test_a_wrong_passphrase_is_found(made: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_key_that_others_may_read_is_found(data: Path) -> None:
-    (data / "keys" / "log.pem").chmod(0o644)
+    (data / "keys" / "qr.nb.pem").chmod(0o644)
 
     found = only_bad(data)
     assert found.found[1] == "private-file-open-to-others"

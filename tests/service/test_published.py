@@ -23,7 +23,7 @@ from registry.status.token_list import open_status_token
 from service.folder import DataFolder
 from service.problems import install
 from service.published import CWT_TYPE, JWT_TYPE, published_routes
-from service.trust import read_own_trust_list
+from service.pinned import read_own_trust_list
 from tests.asgi_client import Client
 from tests.fakes_issuer import MemorySigner
 

@@ -3,6 +3,7 @@
 import base64
 import errno
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,16 +13,16 @@ from credential.trust import Role, TrustList, TrustListExpired, TrustListNotSign
 from keys.store import KeyStore
 from service.folder import DataFolder
 from service.house import House
-from service.settings import Settings
-from service.trust import (
+from service.pinned import (
     BadPinnedRoots,
     newest_version,
     pin_roots,
     pinned_roots,
     read_own_trust_list,
-    remember_version,
+    remember_list,
     seen_version,
 )
+from service.settings import Settings
 from service.verifying import UnreadableFile, read_foreign_trust_list
 from tests.service.at_hand import PASSPHRASE, StoppedClock, run
 
@@ -179,9 +180,9 @@ def test_what_is_opened_is_remembered(data: Path) -> None:
 
 
 def test_versions_are_never_forgotten(data: Path) -> None:
-    folder = DataFolder(data)
+    folder, trust = DataFolder(data), own(data)
     for version, seen in ((7, 7), (5, 7), (7, 7), (9, 9), (0, 9)):
-        remember_version(folder, version)
+        remember_list(folder, replace(trust, version=version), f"{version:064x}")
         assert seen_version(folder) == seen
 
 
@@ -192,7 +193,7 @@ def test_a_folder_that_cannot_be_written_can_still_be_read(data: Path, monkeypat
     def read_only(*_: object) -> None:
         raise OSError(errno.EROFS, "read-only file system")
 
-    monkeypatch.setattr("service.trust.replace_durably", read_only)
+    monkeypatch.setattr("service.pinned.replace_durably", read_only)
     assert own(data).version == 2
     assert seen_version(folder) == 0
 
