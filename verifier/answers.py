@@ -10,7 +10,7 @@ from credential.model import State
 from credential.ports import Change
 from verifier.reasons import REASONS, Indication, Step, Word
 from verifier.report import Integrity
-from verifier.verdict import Check, Outcome, Presented, PublicSummary, Verdict
+from verifier.verdict import Check, Outcome, Presented, PublicSummary, Verdict, WitnessCount
 
 MAX_QR_CHARS = 4_096  # the largest symbol there is holds 7,089 digits, ours at most 900
 MAX_CODE_CHARS = 64  # 16 with hyphens and spaces between
@@ -101,6 +101,14 @@ class ChangeAnswer(_Answer):
     decision: str
 
 
+class WitnessesAnswer(_Answer):
+    """How many witnesses cosigned the log's checkpoint that the proofs rest on."""
+
+    seen: int = Field(description="who cosigned it, of those known; 0 means: not witnessed")
+    known: int = Field(description="witnesses of the trust list")
+    demanded: int = Field(description="how many must have cosigned; 0 demands none")
+
+
 class VerdictAnswer(_Answer):
     """The verdict, and everything that it rests on."""
 
@@ -118,6 +126,7 @@ class VerdictAnswer(_Answer):
     changes: list[ChangeAnswer]
     status_at: datetime | None = Field(default=None, description="when the status list that was read was issued")
     judged_at: datetime
+    witnesses: WitnessesAnswer | None = Field(default=None, description="null when no proof of the log was checked")
 
 
 _EXAMPLE_REASONS: Mapping[Word, str] = {
@@ -161,6 +170,7 @@ def _example(word: Word, reason: str) -> Verdict:
         changes=changes,
         status_at=_MOMENT if is_found else None,
         judged_at=_MOMENT,
+        witnesses=WitnessCount(seen=2, known=3, demanded=2) if is_found else None,
     )
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from credential.ports import Change
 from verifier.reasons import REASONS, Indication, Step
 from verifier.report import Integrity
-from verifier.verdict import Check, Outcome, Presented, PublicSummary, Verdict
+from verifier.verdict import Check, Outcome, Presented, PublicSummary, Verdict, WitnessCount
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Inquiry:
     credential: PublicSummary | None = None
     changes: tuple[Change, ...] = ()
     status_at: datetime | None = None
+    witnesses: WitnessCount | None = None
     is_masked: bool = False
     document: bytes = b""  # a file that the register has not sealed
     checks: list[Check] = field(default_factory=list)
@@ -52,6 +53,7 @@ class Inquiry:
             changes=self.changes,
             status_at=self.status_at,
             judged_at=self.now,
+            witnesses=self.witnesses,
         )
 
 

@@ -75,11 +75,6 @@ REASONS: Mapping[str, Reason] = {
         "信任列表已过期,暂时无法核验;请更新信任列表",
         "the trust list has expired, so nothing can be checked; get the newest one",
     ),
-    "witnesses-needed": Reason(
-        Step.TRUST_LIST, Word.UNKNOWN, _OPEN, "NO_POE",
-        "信任列表要求见证人联署,本版本尚不能核验见证人签名",
-        "the trust list demands witnesses, whose signatures this version cannot check",
-    ),
     "register-unavailable": Reason(
         Step.FIND, Word.UNAVAILABLE, _OPEN, "TRY_LATER",
         "登记库暂时没有应答,请稍后再试;这不说明证书是假的",
@@ -185,6 +180,11 @@ REASONS: Mapping[str, Reason] = {
         Step.LOG, Word.UNKNOWN, _OPEN, "NO_POE",
         "日志证明与已公布的检查点不一致,不能采信",
         "the log's proof does not agree with its published checkpoint",
+    ),
+    "witnesses-needed": Reason(
+        Step.LOG, Word.UNKNOWN, _OPEN, "NO_POE",
+        "日志检查点的见证签名不足,不能采信",
+        "too few witnesses have cosigned the log's checkpoint",
     ),
     "qr-of-another": Reason(
         Step.COMPARE, Word.TAMPERED, _FAILED, "SIG_CONSTRAINTS_FAILURE",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from credential.claims import BadClaims
 from credential.leaves import issue_leaf, seal_leaf
+from credential.merkle import LogProof
 from credential.model import Claims
 from credential.names import fold_name_for_matching
 from credential.ports import CredentialSource, RegisteredCredential
@@ -27,6 +28,7 @@ from verifier.trust import (
     open_status,
 )
 from verifier.verdict import CheckFailed
+from verifier.witnessed import count_witnesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +163,25 @@ class Steps:
         source, registered = self._need(found)
         salt = found.claims.salt
         leaf = issue_leaf(hashlib.sha256(found.payload).digest(), salt)
+        proofs = [registered.issue_proof]
         proven = [check_logged(self._trust, registered.issue_proof, leaf, "issue-not-logged")]
         inquiry.passed(Step.LOG, "issue-logged", "颁发记录在透明日志中", "the log proves that it was issued")
         if pdf_digest is not None:
-            proofs = [file.seal_proof for file in registered.files if file.digest == pdf_digest]
-            proof = proofs[0] if proofs else ""
+            proof = next((file.seal_proof for file in registered.files if file.digest == pdf_digest), "")
+            proofs.append(proof)
             proven.append(check_logged(self._trust, proof, seal_leaf(pdf_digest, salt), "seal-not-logged"))
             inquiry.passed(
                 Step.LOG, "seal-logged", "文件的封存记录在透明日志中", "the log proves that the file was sealed"
             )
         check_published(self._trust, source.checkpoint(), proven)
+        self.witnessed(inquiry, *proofs)
+
+    def witnessed(self, inquiry: Inquiry, *proofs: LogProof | str) -> None:
+        """Tell how many witnesses saw what these proofs rest on; that they are enough was checked with each."""
+        count = inquiry.witnesses = count_witnesses(self._trust, proofs)
+        if count.demanded:
+            zh, en = "检查点已取得要求的见证签名", "as many witnesses as demanded have cosigned the checkpoint"
+            inquiry.passed(Step.LOG, "witnessed", zh, en)
 
     def still_good(self, inquiry: Inquiry, found: Found) -> None:
         """Take the rest of step 7, and steps 8 and 9, for a registered credential."""

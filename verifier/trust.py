@@ -17,18 +17,17 @@ from registry.status.token_list import BadStatusToken, StatusExpired, StatusList
 from verifier.former_logs import verify_known_proof
 from verifier.signed_range import BadRange, certificates_in, first_message, last_message
 from verifier.verdict import CheckFailed
+from verifier.witnessed import check_witnessed
 
 
 def check_trust_list(trust: TrustList, now: datetime) -> None:
-    """Check that the trust list still speaks of the present, and asks nothing that we cannot check.
+    """Check that the trust list still speaks of the present.
 
     Raises:
-        CheckFailed: expired, or it demands witnesses.
+        CheckFailed: expired.
     """
     if now >= trust.expires:
         raise CheckFailed("trust-list-expired", trust.expires.isoformat())
-    if trust.witness_threshold > 0:
-        raise CheckFailed("witnesses-needed", f"{trust.witness_threshold} needed")
 
 
 def open_signed(trust: TrustList, message: bytes) -> tuple[bytes, TrustedKey]:
@@ -85,7 +84,7 @@ def check_issuer_key(key: TrustedKey, issuer: str, issued_at: datetime) -> None:
 
 
 def check_logged(trust: TrustList, proof: LogProof | str, leaf: bytes, reason: str) -> Checkpoint:
-    """Check that a leaf is in the log, by a proof and the log's key.
+    """Check that a leaf is in the log, by a proof, the log's key and the witnesses that are demanded.
 
     Args:
         trust: knows the log.
@@ -102,9 +101,12 @@ def check_logged(trust: TrustList, proof: LogProof | str, leaf: bytes, reason: s
     problem = ""
     for key in keys:
         try:
-            return verify_known_proof(trust, proof, leaf, key.public_key)
+            checkpoint = verify_known_proof(trust, proof, leaf, key.public_key)
         except (BadLogProof, BadNote, BadCheckpoint) as error:
             problem = error.en
+        else:
+            check_witnessed(trust, proof)
+            return checkpoint
     raise CheckFailed(reason, problem)
 
 

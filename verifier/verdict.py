@@ -68,6 +68,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessCount:
+    """How many witnesses cosigned the checkpoint of a verdict's proofs.
+
+    Attributes:
+        seen: who cosigned it, of those known; with several proofs, of the one with the fewest.
+        known: the witnesses of the trust list.
+        demanded: how many must have cosigned; 0 demands none.
+    """
+
+    seen: int
+    known: int
+    demanded: int
+
+
+@dataclass(frozen=True, slots=True)
 class PublicSummary:
     """What may be told about the credential, by the way it was asked for.
 
@@ -142,6 +157,7 @@ class Verdict:
         changes: of its state, oldest first.
         status_at: when the status list was issued that was read; None when none was.
         judged_at: the moment the verdict speaks of.
+        witnesses: who saw the log's checkpoint; None when no proof was checked.
     """
 
     reason: str
@@ -152,6 +168,7 @@ class Verdict:
     changes: tuple[Change, ...]
     status_at: datetime | None
     judged_at: datetime
+    witnesses: WitnessCount | None = None
     why: Reason = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -219,4 +236,5 @@ class Verdict:
             ],
             "status_at": None if self.status_at is None else self.status_at.isoformat(),
             "judged_at": self.judged_at.isoformat(),
+            "witnesses": None if self.witnesses is None else asdict(self.witnesses),
         }

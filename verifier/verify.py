@@ -10,7 +10,8 @@ The steps (docs/verifying.md has them in both languages):
 4. *Claims*: signed by a key of the issuer they name, which was valid then and
    is not compromised.
 5. *Log*: the `issue` leaf, and for a file its `seal` leaf, are in the log, and
-   the proofs agree with the published checkpoint.
+   the proofs agree with the published checkpoint; as many witnesses as the
+   trust list demands have cosigned what the proofs rest on.
 6. *Signer*: the document's signer, the claims' signer and the issuer are one.
 7. *Compare*: what is shown, what is signed and what is registered are the same.
 8. *Status*: register and status list both say valid.
@@ -252,6 +253,7 @@ class Verifier:
         proof = report.attachments.get(PROOF_ATTACHMENT, b"").decode("utf-8", "replace")
         check_logged(self._trust, proof, issue_leaf(hashlib.sha256(payload).digest(), claims.salt), "issue-not-logged")
         inquiry.passed(Step.LOG, "issue-logged", "颁发记录在透明日志中", "the log proves that it was issued")
+        self._steps.witnessed(inquiry, proof)
         is_plain = report.integrity is Integrity.INTACT
         inquiry.presented = Presented.ORIGINAL if is_plain else Presented.ORIGINAL_WITH_UPDATES
         self._steps.listed_offline(inquiry, claims.status_uri, claims.status_index)

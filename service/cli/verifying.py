@@ -21,7 +21,7 @@ from service.cli.opening import house_of, settings_of
 from service.cli.screens import console, pairs, plain
 from service.verifying import open_offline_verifier, open_verifier
 from verifier.reasons import Word
-from verifier.verdict import Outcome, Presented, Verdict
+from verifier.verdict import Outcome, Presented, Verdict, WitnessCount
 from verifier.verify import Verifier
 
 _STYLE = {
@@ -234,6 +234,8 @@ def show_verdict(label: str, verdict: Verdict) -> None:
         rows[say("状态列表时间", "status list of")] = verdict.status_at.astimezone(BEIJING).strftime(
             "%Y-%m-%d %H:%M:%S"
         )
+    if verdict.witnesses is not None:
+        rows[say("日志见证", "log witnessed by")] = witnesses_text(verdict.witnesses)
     console.print(pairs("", {key: plain(value) for key, value in rows.items() if value}))
     # A no-break space keeps each mark with its words.
     marks = [f"{_MARK[check.outcome]}\N{NO-BREAK SPACE}{say(check.zh, check.en)}" for check in verdict.checks]
@@ -242,6 +244,13 @@ def show_verdict(label: str, verdict: Verdict) -> None:
         console.print(
             say("处理办法: 由发证方执行 yinzheng status refresh", "cure: the issuing side runs yinzheng status refresh")
         )
+
+
+def witnesses_text(count: WitnessCount) -> str:
+    """Say how many witnesses cosigned the checkpoint that the verdict's proofs rest on."""
+    if not count.seen:
+        return say("未经见证", "nobody: not witnessed")
+    return say(f"{count.seen} 个见证方(共 {count.known} 个)", f"{count.seen} of {count.known} witnesses")
 
 
 def link_text(link: Link) -> str:

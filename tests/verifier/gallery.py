@@ -19,7 +19,7 @@ from service.rendering import Pages
 from verifier.explaining import IssuerNotice, Notices
 from verifier.pages import Portraits, page_routes, photo_routes
 from verifier.reasons import REASONS, Indication, Step, Word
-from verifier.verdict import Check, Outcome, Presented, PublicSummary, Verdict
+from verifier.verdict import Check, Outcome, Presented, PublicSummary, Verdict, WitnessCount
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 USCC = "11330299MB0T00023P"
@@ -58,7 +58,7 @@ SUMMARY = PublicSummary(
 
 _STATES = {"revoked": State.REVOKED, "suspended": State.SUSPENDED, "ended": State.ENDED}
 _NOBODY = frozenset(
-    {"bad-code", "bad-qr", "no-such-credential", "not-ours", "unreadable", "trust-list-expired", "witnesses-needed"}
+    {"bad-code", "bad-qr", "no-such-credential", "not-ours", "unreadable", "trust-list-expired"}
     | {"register-unavailable", "register-not-asked", "claims-malformed", "claims-signature", "claims-unknown-key"}
 )
 _PRESENTED: Mapping[str, Presented] = {
@@ -93,6 +93,7 @@ def verdict_of(reason: str) -> Verdict:
         changes=_changes(reason),
         status_at=None if reason in _NOBODY else NOW,
         judged_at=NOW,
+        witnesses=None if reason in _NOBODY or why.step < Step.LOG else WitnessCount(seen=0, known=0, demanded=0),
     )
 
 

@@ -68,7 +68,7 @@ def test_what_only_experts_read_stands_in_the_details(client: Client) -> None:
     assert "状态更新于 2026-11-22 17:30:00" in head
     for words in ("登记状态", "透明日志", "状态列表"):
         assert words not in head
-    assert "无独立见证人联署" in seen
+    assert "透明日志 未经见证" in seen
     assert "登记状态" in seen
 
 

@@ -26,7 +26,7 @@ from tests.verifier.gallery import (
 )
 from verifier.explaining import FACES, IssuerNotice, Tone
 from verifier.reasons import REASONS, Word
-from verifier.verdict import Verdict
+from verifier.verdict import Verdict, WitnessCount
 
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 
@@ -128,9 +128,28 @@ def test_the_page_shows_who_what_and_when(client: Client) -> None:
     for words in ("张喆堃", "高级工程师", "副高级", "2026年06月30日", SUMMARY.serial, "示例市人力资源和社会保障局"):
         assert words in seen
     assert "2026-11-22 17:30:00（北京时间）" in seen
-    assert "无独立见证人联署" in seen
+    assert "透明日志 未经见证" in seen
     assert "任何再转换版本均以扫码核验结果为准" in seen
     assert HOST in seen
+
+
+@pytest.mark.parametrize(
+    ("lang", "count", "words"),
+    [
+        ("zh", WitnessCount(2, 3, 1), "透明日志 已由 2 个见证方见证（共 3 个）"),
+        ("en", WitnessCount(2, 3, 1), "Log Witnessed by 2 of 3"),
+        ("zh", WitnessCount(0, 3, 0), "透明日志 未经见证"),
+        ("en", WitnessCount(0, 0, 0), "Log Not witnessed"),
+    ],
+)
+def test_the_page_says_how_many_witnesses_saw_the_log(lang: str, count: WitnessCount, words: str) -> None:
+    client = client_of(lambda verdict: replace(verdict, witnesses=count))[0]
+
+    assert words in Text(client.get(f"/c/{gallery_code('good')}?lang={lang}").text).seen
+
+
+def test_a_page_on_which_no_log_was_checked_says_nothing_of_it(client: Client) -> None:
+    assert "见证" not in Text(client.get(f"/c/{gallery_code('key-compromised')}").text).seen
 
 
 def test_a_revoked_certificate_shows_its_history_without_the_reason_for_it(client: Client) -> None:
