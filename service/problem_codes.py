@@ -28,11 +28,11 @@ _CODES: Mapping[int, str] = {
     409: (
         "already-exists already-proposed already-revoked already-superseded answer-shown-once backup-needed "
         "bad-signature batch-state binding-changed change-not-allowed data-folder-in-use digest-differs "
-        "key-file-exists key-of-the-service key-state log-fork-seen not-a-demo-folder not-approved not-correctable "
-        "not-logged not-own-trust-list not-printed not-to-hand-over nothing-to-hand-over nothing-to-issue "
-        "other-old-size predecessor-changed proposal-decided public-url-fixed record-erased refused request-runs "
-        "same-name serials-exhausted state-moved status-is-final succession-under-way template-changing title-taken "
-        "trust-list-expired trust-list-not-signed trust-list-older trust-list-twice"
+        "key-file-exists key-of-the-service key-state kind-not-in-token log-fork-seen not-a-demo-folder not-approved "
+        "not-correctable not-logged not-own-trust-list not-printed not-to-hand-over nothing-to-hand-over "
+        "nothing-to-issue other-old-size predecessor-changed proposal-decided public-url-fixed record-erased refused "
+        "request-runs same-name serials-exhausted state-moved status-is-final succession-under-way template-changing "
+        "title-taken token-key-exists trust-list-expired trust-list-not-signed trust-list-older trust-list-twice"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",
@@ -63,21 +63,23 @@ _CODES: Mapping[int, str] = {
     500: (
         "address-taken bad-certificate-chain bad-configuration bad-database-address bad-issuer-settings bad-key-file "
         "bad-master-key bad-pinned-roots bad-public-url bad-schema bad-serial-pattern bad-setting bad-template "
-        "bad-tsa-url bad-verifier-key database-not-migrated database-rules-changed database-too-new "
-        "different-qr-symbol error fault folder-too-new key-kept-elsewhere key-not-held key-store-locked log-forked "
-        "log-rolled-back missing-bundle missing-font missing-key missing-passphrase no-data-folder no-issuing-keys "
-        "no-key-places no-timestamp-authority no-verifier-key private-file-open-to-others qr-too-small "
-        "role-too-mighty roles-not-known status-slots-damaged status-tampered template-name-twice unknown-qr-symbol "
-        "unknown-setting unreadable-private-file unsupported-qr-symbol unusable-pdf-key wrong-font-digest "
-        "wrong-note-key wrong-passphrase wrong-signing-key wrong-status-key"
+        "bad-token-module bad-token-uri bad-tsa-url bad-verifier-key database-not-migrated database-rules-changed "
+        "database-too-new different-qr-symbol error fault folder-too-new key-kept-elsewhere key-not-held "
+        "key-store-locked log-forked log-rolled-back missing-bundle missing-font missing-key missing-passphrase "
+        "no-data-folder no-issuing-keys no-key-places no-timestamp-authority no-verifier-key "
+        "private-file-open-to-others qr-too-small role-too-mighty roles-not-known status-slots-damaged "
+        "status-tampered template-name-twice token-not-set unknown-qr-symbol unknown-setting unreadable-private-file "
+        "unsupported-qr-symbol unusable-pdf-key unusable-token-key wrong-font-digest wrong-note-key wrong-passphrase "
+        "wrong-signing-key wrong-status-key wrong-token-pin"
     ),
     501: "status-history",
     503: (
         "blobs-unavailable database-copy-failed database-unavailable file-trouble foreign-document history-broken "
         "history-tampered intake-busy log-damaged missing-blob no-checkpoint no-timestamp not-ready not-witnessed "
-        "pack-damaged published-file-damaged reader-unavailable sandbox-unavailable sealed-data-damaged service-stops "
-        "status-list-damaged template-version-lost time-stamping-failed trust-draft-damaged trust-list-unusable "
-        "unavailable unknown-status-list verifier-busy witness-damaged worker-died wrong-pack"
+        "pack-damaged published-file-damaged reader-unavailable sandbox-unavailable sealed-data-damaged "
+        "service-stops status-list-damaged template-version-lost time-stamping-failed token-forked token-unavailable "
+        "trust-draft-damaged trust-list-unusable unavailable unknown-status-list verifier-busy witness-damaged "
+        "worker-died wrong-pack"
     ),
 }
 
