@@ -1,15 +1,23 @@
-"""Note every use of an administrative key, and every act on the service as a whole, on the history.
+"""Note every use of an administrative key, and every act on the service as a whole, on the history; read and prove it.
 
 Such an entry concerns no issuer. It is chained like any other and its leaf is put in
 the same transaction, so that whoever holds a later checkpoint can prove what was left out.
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from credential.errors import InputError
+from credential.note import Checkpoint
+from credential.trust import Role
 from registry.database import Session
-from registry.history import Entry, HistoryKind, append, log_head
-from registry.tables import PersonRow
+from registry.history import Entry, HistoryKind, append, head, log_head, verify_logged_history
+from registry.issuers import get_issuer, list_persons
+from registry.log.outbox import logged_leaves
+from registry.log.reader import verify_log
+from registry.past import Wanted, count_heads_waiting, read_past
+from registry.tables import HistoryRow, PersonRow
 from registry.vault import Vault
 from service.house import House
 
@@ -92,3 +100,50 @@ def put_use(session: Session, vault: Vault, entry: Entry) -> int:
     sequence = append(session, entry).sequence
     log_head(session, vault)
     return sequence
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenHistory:
+    """A history that was walked from end to end.
+
+    Attributes:
+        entries: how many there are.
+        head: digest of the newest one; whoever writes it down elsewhere can tell later that nothing was cut off.
+        waiting: entries whose leaf is not yet under the checkpoint.
+        checkpoint: that proves the others.
+    """
+
+    entries: int
+    head: bytes
+    waiting: int
+    checkpoint: Checkpoint
+
+
+def prove_history(house: House) -> ProvenHistory:
+    """Prove the whole history by its chain, by its leaves, and these by the signed log.
+
+    Raises:
+        HistoryBroken: an entry was changed or removed.
+        HistoryTampered: the history is another one than the log was given.
+        LogDamaged: the leaves are not those of the log.
+        NoCheckpoint: nothing was published yet.
+    """
+    key = house.store.public_key(Role.LOG)
+    with house.database.reading() as session:
+        checkpoint = verify_log(house.folder.log, key, house.installation.log_origin, logged_leaves(session))
+        entries = verify_logged_history(session, house.vault)
+        return ProvenHistory(entries, head(session)[1], count_heads_waiting(session, checkpoint.size), checkpoint)
+
+
+def past_of(house: House, wanted: Wanted, last: int) -> Sequence[HistoryRow]:
+    """The newest entries that are wanted, oldest first."""
+    with house.database.reading() as session:
+        if wanted.issuer_id:
+            get_issuer(session, wanted.issuer_id)
+        return read_past(session, wanted, last)
+
+
+def names_of_persons(house: House) -> Mapping[str, str]:
+    """The name of each registered person, by id."""
+    with house.database.reading() as session:
+        return {person.id: person.name for person in list_persons(session)}

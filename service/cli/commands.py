@@ -7,9 +7,11 @@ import typer
 
 from service.cli import (
     access,
+    ca,
     changing,
     custody,
     demo,
+    history,
     holding,
     issuing,
     keeping,
@@ -17,7 +19,9 @@ from service.cli import (
     registry,
     serving,
     setup,
+    status,
     templating,
+    trust,
     verifying,
 )
 from service.cli.language import say
@@ -76,7 +80,11 @@ for group in (
     serving,
     templating,
     keeping,
+    status,
+    trust,
+    ca,
     registry,
     custody,
+    history,
 ):
     group.add_to(app)
