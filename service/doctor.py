@@ -64,7 +64,7 @@ def _database(house: House) -> Iterator[Finding]:
 
 def _keys(house: House) -> Iterator[Finding]:
     for entry in house.store.entries():
-        house.store.signer(entry.role, entry.owner)
+        house.store.signer(entry.role, entry.owner, entry.generation)
     yield Finding("ok", ("密钥", "keys"), (f"{len(house.store.entries())} 个, 均可打开", "all of them open"))
 
 

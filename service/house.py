@@ -32,6 +32,7 @@ from registry.vault import Vault
 from service.checking import core_count, font_library
 from service.folder import DataFolder, Installation, NoDataFolder, check_public_url
 from service.issuers import make_keys
+from service.key_places import KeyPlaces
 from service.passphrase import passphrase_of
 from service.pinned import read_own_trust_list
 from service.profiles import timestamp_client
@@ -84,7 +85,7 @@ class House:
     @cached_property
     def store(self) -> KeyStore:
         """The keys."""
-        return KeyStore(self.folder.keys, self.passphrase)
+        return KeyStore(self.folder.keys, self.passphrase, places=KeyPlaces(self.settings))
 
     @cached_property
     def vault(self) -> Vault:

@@ -62,15 +62,16 @@ _CODES: Mapping[int, str] = {
     # The installation is at fault; people are told the code only, the log has the place.
     500: (
         "address-taken bad-certificate-chain bad-configuration bad-database-address bad-issuer-settings bad-key-file "
-        "bad-master-key bad-pinned-roots bad-public-url bad-schema bad-serial-pattern bad-setting bad-template "
-        "bad-token-module bad-token-uri bad-tsa-url bad-verifier-key database-not-migrated database-rules-changed "
-        "database-too-new different-qr-symbol error fault folder-too-new key-kept-elsewhere key-not-held "
-        "key-store-locked log-forked log-rolled-back missing-bundle missing-font missing-key missing-passphrase "
-        "no-data-folder no-issuing-keys no-key-places no-timestamp-authority no-verifier-key "
-        "private-file-open-to-others qr-too-small role-too-mighty roles-not-known status-slots-damaged "
-        "status-tampered template-name-twice token-not-set unknown-qr-symbol unknown-setting unreadable-private-file "
-        "unsupported-qr-symbol unusable-pdf-key unusable-token-key wrong-font-digest wrong-note-key wrong-passphrase "
-        "wrong-signing-key wrong-status-key wrong-token-pin"
+        "bad-key-places-file bad-key-plug-in bad-master-key bad-pinned-roots bad-public-url bad-schema "
+        "bad-serial-pattern bad-setting bad-template bad-token-module bad-token-uri bad-tsa-url bad-verifier-key "
+        "database-not-migrated database-rules-changed database-too-new different-qr-symbol error fault "
+        "folder-too-new key-kept-elsewhere key-not-held key-store-locked log-forked log-rolled-back missing-bundle "
+        "missing-font missing-key missing-passphrase no-data-folder no-issuing-keys no-key-places "
+        "no-timestamp-authority no-verifier-key private-file-open-to-others qr-too-small role-too-mighty "
+        "roles-not-known status-slots-damaged status-tampered template-name-twice token-not-set unknown-key-place "
+        "unknown-qr-symbol unknown-setting unreadable-private-file unsupported-qr-symbol unusable-pdf-key "
+        "unusable-token-key wrong-font-digest wrong-note-key wrong-passphrase wrong-signing-key wrong-status-key "
+        "wrong-token-pin"
     ),
     501: "status-history",
     503: (

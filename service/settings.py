@@ -63,6 +63,19 @@ class Settings(BaseSettings):
         default=None,
         description="File (mode 600) whose first line opens the keys; else YINZHENG_PASSPHRASE is read.",
     )
+    pkcs11_module: Path | None = Field(
+        default=None,
+        description="The PKCS #11 library of the token or HSM that signing keys are kept in (docs/keys.md).",
+    )
+    pkcs11_token: str = Field(default="", description="Label of the token that new keys are made in.")
+    pkcs11_pin_file: Path | None = Field(
+        default=None, description="File (mode 600) whose one line is the PIN of the token's user."
+    )
+    key_places_file: Path | None = Field(
+        default=None,
+        description="TOML file with a table for each plug-in that keeps signing keys, handed to it as it is "
+        "(docs/keys.md).",
+    )
     database: str = Field(
         default="",
         description="The registry's database, postgresql://user@host/database without password; empty for a file in "
@@ -70,6 +83,11 @@ class Settings(BaseSettings):
     )
     database_password_file: Path | None = Field(
         default=None, description="File (mode 600) whose first line is the password of the database's user."
+    )
+    postgresql_programs: Path | None = Field(
+        default=None,
+        description="Folder with pg_dump and pg_restore of the server's version, for backups; by default where the "
+        "system looks for programs.",
     )
     verifier_key: Path | None = Field(
         default=None,
@@ -107,6 +125,9 @@ class Settings(BaseSettings):
     limit_photo: str = Field(default="60/hour", description="Ends of ID numbers tried, likewise.")
     max_upload_mb: int = Field(
         default=256, ge=1, le=4096, description="Largest sheet or photo archive that the issuing API takes, megabytes."
+    )
+    crl_days: int = Field(
+        default=7, ge=1, le=90, description="Days that a revocation list (CRL) of the own CA is good for."
     )
     claim_code_days: int = Field(
         default=90, ge=1, le=3650, description="Days that a holder's claim code may be used from its making."
