@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from credential.merkle import EMPTY_ROOT, BadProof, Range, consistency_ranges, leaf_hash, node_hash, verify_consistency
 from credential.note import Checkpoint
-from registry.log.tiles import HEIGHT, WIDTH, LogDamaged, TileFolder, hash_row
+from registry.log.tiles import HEIGHT, WIDTH, LogDamaged, Tiles, hash_row
 
 _TILES = 1024
 """Full tiles kept with all their nodes, about 33 KB each, or as they are on disk, 8 KB."""
@@ -35,7 +35,7 @@ class TileCache:
     must hash to its place in the crown.
     """
 
-    def __init__(self, tiles: TileFolder) -> None:
+    def __init__(self, tiles: Tiles) -> None:
         self._tiles = tiles
         self.leaves: Callable[[int], bytes] = lru_cache(_TILES)(self._read_leaves)
         self.crown: Callable[[int], Crown] = lru_cache(_CROWNS)(self._read_crown)

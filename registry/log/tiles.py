@@ -9,7 +9,7 @@ needs: no run reads more than a few files, however large the log is.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +41,12 @@ class NoCheckpoint(UnavailableError):
 
     code = "no-checkpoint"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, place: str) -> None:
         super().__init__(
-            f"no checkpoint was published in {folder}; run the sequencer once",
-            f"{folder} 中尚无已发布的检查点;请先运行日志定序",
+            f"no checkpoint was published in {place}; run the sequencer once, or name the right folder",
+            f"{place} 中尚无已发布的检查点;请先运行日志定序,或核对目录",
         )
-        self.folder = folder
+        self.place = place
 
 
 def tile_name(level: int | None, index: int, width: int = WIDTH) -> str:
@@ -162,11 +162,18 @@ class Edge:
         return bundle
 
 
-class TileFolder:
-    """The log's folder on disk."""
+class Tiles:
+    """The published files of a log, wherever they are kept.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        fetch: reads a file by its name below the log's folder; None when it is
+            not there. What it gives is not trusted.
+        place: where they are, for people.
+    """
+
+    def __init__(self, fetch: Callable[[str], bytes | None], place: str) -> None:
+        self.fetch = fetch
+        self.place = place
 
     def read(self, level: int | None, index: int, width: int = WIDTH) -> bytes:
         """Read a tile, or the first part of a wider one that has taken its place.
@@ -186,12 +193,9 @@ class TileFolder:
 
     def _find(self, level: int | None, index: int, width: int) -> bytes:
         for name in (tile_name(level, index, width), tile_name(level, index)):
-            try:
-                return (self.folder / name).read_bytes()
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise _unreadable(name, error) from error
+            content = self.fetch(name)
+            if content is not None:
+                return content
         name = tile_name(level, index, width)
         raise LogDamaged(f"{name} is missing", f"缺少 {name}")
 
@@ -202,14 +206,13 @@ class TileFolder:
             NoCheckpoint: there is none.
             LogDamaged: it cannot be read, or is not text.
         """
+        note = self.fetch(name)
+        if note is None:
+            raise NoCheckpoint(self.place)
         try:
-            return (self.folder / name).read_text("utf-8")
-        except FileNotFoundError as error:
-            raise NoCheckpoint(self.folder) from error
+            return note.decode()
         except UnicodeDecodeError as error:
             raise LogDamaged("the checkpoint is not UTF-8", "检查点不是 UTF-8 文本") from error
-        except OSError as error:
-            raise _unreadable(name, error) from error
 
     def edge(self, size: int) -> Edge:
         """Read the right border of the tree of a size; a few files.
@@ -231,6 +234,22 @@ class TileFolder:
                 f"the last entries of {size} are not the ones hashed", f"规模 {size} 处的末尾条目与哈希不符"
             )
         return Edge(size, tuple(rows), entries)
+
+
+class TileFolder(Tiles):
+    """The log's folder on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(self._read_file, str(folder))
+        self.folder = folder
+
+    def _read_file(self, name: str) -> bytes | None:
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(name, error) from error
 
     def write(self, files: dict[str, bytes]) -> None:
         """Write tiles durably."""
