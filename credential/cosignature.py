@@ -24,6 +24,7 @@ from credential.errors import InputError
 from credential.merkle import HASH_BYTES
 from credential.note import (
     MAX_NOTE_BYTES,
+    BadCheckpoint,
     BadNote,
     Checkpoint,
     Note,
@@ -256,7 +257,6 @@ def parse_request(body: bytes) -> tuple[WitnessRequest, Checkpoint]:
 
     Raises:
         BadWitnessRequest: too long, or not of the form.
-        BadNote, BadCheckpoint: what follows the proof is no checkpoint.
     """
     if len(body) > MAX_REQUEST_BYTES:
         raise BadWitnessRequest(f"longer than {MAX_REQUEST_BYTES} bytes", f"超过 {MAX_REQUEST_BYTES} 字节")
@@ -275,7 +275,10 @@ def parse_request(body: bytes) -> tuple[WitnessRequest, Checkpoint]:
             f"its proof is not at most {MAX_PROOF_LINES} lines, each base64 of {HASH_BYTES} bytes",
             f"证明应至多 {MAX_PROOF_LINES} 行, 每行为 {HASH_BYTES} 字节的 base64",
         )
-    return WitnessRequest(int(size), hashes, note), parse_checkpoint(parse_note(note).text)
+    try:
+        return WitnessRequest(int(size), hashes, note), parse_checkpoint(parse_note(note).text)
+    except (BadNote, BadCheckpoint) as error:
+        raise BadWitnessRequest(error.en, error.zh) from error
 
 
 # ---- parts ----------------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ class LogReader:
         Raises:
             NotLogged: a leaf is not yet under a published checkpoint.
             NoCheckpoint: none was published.
-            NotWitnessed: none has the cosignatures demanded.
+            NotWitnessed: a leaf is under one, and none with the cosignatures demanded.
             LogDamaged: it cannot be read, or the tiles do not lead to its root.
         """
         with self._newest_tree() as head:
@@ -116,6 +116,7 @@ class LogReader:
             for leaf_id in leaf_ids:
                 position, leaf = found.get(leaf_id, (None, b""))
                 if position is None or position >= head.size:
+                    self._blame_witnesses(position)
                     raise NotLogged(leaf_id)
                 texts.append(format_proof(position, head.path(position, leaf), head.note))
             return texts
@@ -187,6 +188,17 @@ class LogReader:
         except NoCheckpoint:
             self.checkpoint()  # there is none at all, which has another cure
         raise NotWitnessed(threshold)
+
+    def _blame_witnesses(self, position: int | None) -> None:
+        """Say so when a leaf waits for nothing but witnesses: trying again helps, once they answer."""
+        threshold = self._threshold()
+        if threshold and position is not None:
+            try:
+                published = parse_checkpoint(parse_note(self.checkpoint()).text)
+            except (BadNote, BadCheckpoint) as error:
+                raise LogDamaged(f"its checkpoint cannot be read, {error.en}", "无法读取检查点") from error
+            if position < published.size:
+                raise NotWitnessed(threshold)
 
     @contextmanager
     def _newest_tree(self) -> Iterator[Head]:

@@ -170,7 +170,7 @@ class LogWitness:
             The signature line, with its line end.
 
         Raises:
-            BadWitnessRequest, BadNote, BadCheckpoint: malformed (400).
+            BadWitnessRequest: malformed (400).
             UnknownLog: of a log that is not known (404).
             LogNotSigned: not signed by that log (403).
             SizesCrossed: the old size is greater than the new (400).

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import registry.log.witness as module
-from credential.cosignature import WitnessRequest, format_request, read_cosignatures, witness_of
+from credential.cosignature import BadWitnessRequest, WitnessRequest, format_request, read_cosignatures, witness_of
 from credential.errors import Error, UnavailableError
 from credential.merkle import EMPTY_ROOT, consistency_proof, leaf_hash, root_hash
-from credential.note import BadCheckpoint, BadNote, Checkpoint, parse_note, sign_checkpoint, verifier_key
+from credential.note import Checkpoint, parse_note, sign_checkpoint, verifier_key
 from credential.ports import Algorithm
 from registry.log.witness import (
     KnownLog,
@@ -260,8 +260,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[Error]]] = {
     ),
     "a bad signature": (lambda: LOG.request(5, 9).replace(b"\n9\n", b"\n10\n"), LogNotSigned),
     "another log": (lambda: replace(LOG, origin="elsewhere.example/log").request(0, 9), UnknownLog),
-    "no checkpoint": (lambda: b"old 5\n\nx\n\n" + LOG.note(5).split("\n\n")[1].encode(), BadCheckpoint),
-    "no note": (lambda: b"old 5\n\nx\n", BadNote),
+    "no checkpoint": (lambda: b"old 5\n\nx\n\n" + LOG.note(5).split("\n\n")[1].encode(), BadWitnessRequest),
+    "no note": (lambda: b"old 5\n\nx\n", BadWitnessRequest),
 }
 
 
