@@ -113,6 +113,11 @@ def status_leaf(change: StatusChange, salt: bytes) -> bytes:
     Take a fresh salt for each change: under the credential's own, whoever has
     the PDF could find the leaf by trying.
     """
+    return _leaf(LeafKind.STATUS, status_content(change), salt)
+
+
+def status_content(change: StatusChange) -> bytes:
+    """What a status leaf commits to, as an opening shows it."""
     content = [
         change.list_uri,
         change.index,
@@ -121,7 +126,7 @@ def status_leaf(change: StatusChange, salt: bytes) -> bytes:
         change.effective_on.isoformat(),
         _seconds(change.recorded_at),
     ]
-    return _leaf(LeafKind.STATUS, encode(content), salt)
+    return encode(content)
 
 
 def void_leaf(issuer: str, serial: str, reason: str, salt: bytes) -> bytes:
@@ -156,6 +161,25 @@ def renewal_leaf(pdf_digest: bytes, original_digest: bytes, salt: bytes) -> byte
 def history_leaf(head: bytes, count: int, salt: bytes) -> bytes:
     """Commit to the head of the history chain: ``[digest of the newest entry, entries]``; a fresh salt."""
     return _leaf(LeafKind.HISTORY, encode([_digest(head), count]), salt)
+
+
+def opened_leaf(kind: LeafKind, salt: bytes, content: bytes) -> bytes:
+    """Work a leaf out from its opening; whoever finds these bytes in the log knows that it committed to the content.
+
+    Args:
+        kind: of the leaf.
+        salt: 16 bytes.
+        content: the deterministic CBOR that the functions above name.
+
+    Raises:
+        BadLeaf: the salt has another length.
+    """
+    return _leaf(kind, content, salt)
+
+
+def leaf_start(kind: LeafKind) -> bytes:
+    """The bytes that every leaf of a kind begins with; its commitment follows."""
+    return _HEADS[kind]
 
 
 def parse_leaf(leaf: bytes) -> Leaf:

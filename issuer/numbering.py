@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from credential.leaves import SALT_BYTES, void_leaf
+from credential.leaves import void_leaf
 from issuer.office import Office, beijing_year
 from issuer.predecessor import TitleTaken, require_unchanged
 from registry.batches import Batch, find_obstacles
@@ -11,6 +11,7 @@ from registry.chunks import NumberedRow, Numbering, StoredRow, number_rows, refu
 from registry.credentials import FoundCredential
 from registry.database import Session
 from registry.log.outbox import put_leaves
+from registry.log.salts import void_salt
 from registry.numbers import take_numbers
 from registry.service_tables import SuccessionKind
 from registry.succession import numbers_of, read_successions
@@ -66,7 +67,7 @@ def void_numbers(session: Session, office: Office, batch_id: int, rows: Sequence
     A correction has no number of its own: its serial stays issued.
     """
     own = [row for row in rows if row.version == 1]
-    salts = [office.vault.blind("void-leaf", office.issuer.id, row.serial)[:SALT_BYTES] for row in own]
+    salts = [void_salt(office.vault, office.issuer.id, row.serial) for row in own]
     leaves = [void_leaf(office.issuer.uscc, row.serial, reason, salt) for row, salt in zip(own, salts, strict=True)]
     ids = dict(zip((row.row_number for row in own), put_leaves(session, leaves), strict=True))
     for row in rows:
