@@ -12,11 +12,9 @@ Two transactions that allocate at once wait for each other on the list's row.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import func, select, text
 from sqlmodel import Session
 
 from credential.errors import ConfigError
@@ -98,9 +96,13 @@ def _open_list(session: Session) -> tuple[int, int, bytearray]:
     query = select(*columns).where(_LISTS.c.is_open).order_by(_LISTS.c.number).limit(1).with_for_update(key_share=True)
     row = session.execute(query).one_or_none()
     if row is None:
-        with suppress(IntegrityError), session.begin_nested():  # PostgreSQL: another may open it at this moment
+        if session.get_bind().dialect.name == "postgresql":
+            # Another may be opening one at this moment; wait for it, and look again before opening a second.
+            session.execute(text("LOCK TABLE status_list IN SHARE ROW EXCLUSIVE MODE"))
+            row = session.execute(query).one_or_none()
+        if row is None:
             _open_next(session)
-        row = session.execute(query).one()
+            row = session.execute(query).one()
     return row.number, row.allocated, bytearray(row.taken)
 
 

@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from credential.model import RevocationReason
 from issuer.batch import approve, cancel, submit
@@ -19,6 +21,7 @@ from registry.history import verify_logged_history
 from registry.log.outbox import logged_leaves
 from registry.log.reader import verify_log
 from registry.numbers import account_numbers
+from registry.status.slots import allocate_slots
 from tests.fakes_issuer import CHECKER, ISSUER, MAKER, ORIGIN, START, House, build_house, make_records
 
 WORKERS = 6
@@ -182,3 +185,24 @@ def test_revoked_by_two_at_once_there_is_one_entry_and_one_answer(tmp_path: Path
         entries = session.execute(text("SELECT COUNT(*) FROM history WHERE kind = 'state-changed'")).scalar_one()
     assert entries == 1
     expect_whole(team[0], tmp_path, numbers=4)
+
+
+def test_a_list_that_another_opens_at_this_moment_is_not_opened_a_second_time(tmp_path: Path) -> None:
+    first, second = houses(tmp_path, 2)
+    with ExitStack() as others, second.database.transaction() as session:
+        other = others.enter_context(first.database.transaction())
+        allocate_slots(other, 3, first.office.random)
+        asked: list[str] = []
+
+        def commit_the_other(*execution: Any) -> None:
+            asked.append(execution[2])
+            if len(asked) == 2:  # the first was whether a list is open, and there was none
+                others.close()
+
+        event.listen(session.connection(), "before_cursor_execute", commit_the_other)
+        slots = allocate_slots(session, 3, second.office.random)
+
+    assert "FOR NO KEY UPDATE" in asked[0]
+    assert {slot.list_number for slot in slots} == {1}
+    with first.database.reading() as session:
+        assert session.execute(text("SELECT number, allocated FROM status_list")).all() == [(1, 6)]
