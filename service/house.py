@@ -30,6 +30,7 @@ from registry.lookup import DocumentStore, RegistrySource
 from registry.status.publisher import StatusLists
 from registry.vault import Vault
 from service.checking import core_count, font_library
+from service.cosigning import WitnessClient
 from service.folder import DataFolder, Installation, NoDataFolder, check_public_url
 from service.issuers import make_keys
 from service.key_places import KeyPlaces
@@ -40,6 +41,7 @@ from service.reading import HERE, Reader
 from service.registry_address import registry_address
 from service.settings import Settings
 from service.templates import KnownTemplates, TemplateShelf
+from service.witness_list import WitnessList
 from verifier.report import Integrity, Trust
 
 SIGNATURE_PROFILE = "PAdES-B-B, DocMDP P=1"
@@ -122,13 +124,24 @@ class House:
             self.installation.log_origin,
             os.urandom,
             outside=self.folder.checkpoint_copy,
+            cosigners=self.cosigners,
             former_origins=self.installation.former_origins,
         )
 
     @cached_property
     def log_reader(self) -> LogReader:
         """Makes proofs; holds no key."""
-        return LogReader(self.database, self.folder.log)
+        return LogReader(self.database, self.folder.log, threshold=self.witness_list.threshold)
+
+    @cached_property
+    def witness_list(self) -> WitnessList:
+        """Who witnesses the log, and how many must."""
+        return WitnessList(self.folder)
+
+    @cached_property
+    def cosigners(self) -> WitnessClient:
+        """Asks the witnesses."""
+        return WitnessClient(self.witness_list.trust, self.witness_list.addresses, self.now)
 
     @cached_property
     def stamped(self) -> StampedCheckpoints:
@@ -246,7 +259,8 @@ class House:
         """Where an issuer's credentials are changed."""
         template = self.templates.current(issuer.settings.template)
         office = self.office(issuer, template, self.press(issuer, template))
-        return ChangeDesk(office, self.status_lists, self.log)
+        # A change must not wait for witnesses: the next run of the log collects their cosignatures.
+        return ChangeDesk(office, self.status_lists, self.log.unwitnessed)
 
     def check_document(self, document: bytes, claims: bytes) -> None:
         """Accept only a PDF with a good signature of ours and these claims; asked after a crash.

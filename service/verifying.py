@@ -89,7 +89,7 @@ class VerifyingDesk:
         self._sandbox = Sandbox()
         self._reader = _ReadersInTurn(self._sandbox)
         lists = PublishedLists(house.folder.status)
-        log = LogReader(house.database, house.folder.log)
+        log = LogReader(house.database, house.folder.log, threshold=house.witness_list.threshold)
         self._source = RegistrySource(house.database, house.vault, log, lists, house.stamped)
         self._lock = threading.Lock()
         self._read_at: tuple[int, ...] | None = None
