@@ -18,7 +18,7 @@ from datetime import datetime
 from threading import Thread
 from typing import Protocol
 
-from credential.errors import UnavailableError
+from credential.errors import Error, UnavailableError
 from issuer.issue import IssuingLine, NotApproved, Sequencer, finish_chunk, reserve_chunk
 from registry.batches import get_batch
 from registry.chunks import Chunk, list_chunks
@@ -181,13 +181,22 @@ def _close(records: Records) -> None:
     records.sequencer.sequence(records.now())
 
 
-_opened: list[IssuingLine] = []
-"""The line of a worker process, opened once by :func:`_open`."""
+_opened: list[IssuingLine | Error] = []
+"""The line of a worker process, opened once by :func:`_open`; or why it could not be, told with the first chunk."""
 
 
 def _open(open_line: Callable[[], IssuingLine]) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
-    _opened.append(open_line())
+    try:
+        _opened.append(open_line())
+    except Error as error:  # raised here, it would break the pool, and nobody would learn that a token is missing
+        _opened.append(error)
+
+
+def _line() -> IssuingLine:
+    if isinstance(_opened[0], Error):
+        raise _opened[0]
+    return _opened[0]
 
 
 def _end_with_parent() -> None:
@@ -199,8 +208,8 @@ def _end_with_parent() -> None:
 
 
 def _reserve(batch_id: int, number: int) -> None:
-    reserve_chunk(_opened[0], batch_id, number)
+    reserve_chunk(_line(), batch_id, number)
 
 
 def _finish(batch_id: int, number: int) -> None:
-    finish_chunk(_opened[0], batch_id, number)
+    finish_chunk(_line(), batch_id, number)

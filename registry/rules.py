@@ -170,3 +170,4 @@ _RULES_OF_SERVICE = (
 )
 
 ALL_RULES = (*_RULES_OF_ISSUING, *_RULES_OF_LOG, *_RULES_OF_STATUS, *_RULES_OF_SERVICE)
+    Rules("batch_pause", deletable=True),

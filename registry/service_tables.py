@@ -188,3 +188,15 @@ class TemplatePrefixRow(SQLModel, table=True):
 
     prefix_digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     template_digest: bytes = Field(sa_column=Column(LargeBinary, ForeignKey("template_version.digest"), nullable=False))
+
+
+class BatchPauseRow(SQLModel, table=True):
+    """Why the work on a batch rests; gone as soon as it goes on."""
+
+    __tablename__ = "batch_pause"
+
+    batch_id: int = Field(foreign_key="batch.id", primary_key=True)
+    since: datetime = Field(sa_column=Column(Moment, nullable=False))
+    code: str  # of the error, with its two sentences; they name no person
+    en: str
+    zh: str

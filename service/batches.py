@@ -1,23 +1,38 @@
 """Work with batches: check, submit, approve, run, export; each step gives a view for people."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from credential.errors import RefusedError
+from credential.errors import Error, RefusedError, UnavailableError
 from credential.problem import Problem
 from credential.schema import RecordSchema
 from intake.report import json_lines
 from issuer import batch as batches
+from issuer.issue import NotApproved
 from issuer.line import IssuingLine
 from registry.batches import Batch, get_batch, list_batches, progress, read_problems
 from registry.chunks import StoredRow, read_rows
 from registry.credentials import find_by_batch
+from registry.pauses import Pause, end_pause, pause_batch, read_pause
 from registry.tables import BatchState
 from service.checking import CheckReport, check_rows
 from service.house import House
 
 DIGEST_CHARACTERS = 16
+
+
+class ServiceStops(UnavailableError):
+    """The service is being stopped; what is issued stays issued, and the rest goes on at the next start."""
+
+    code = "service-stops"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service is being stopped; the batch goes on when it starts again",
+            "服务正在停止; 下次启动后该批次继续出证",
+        )
 
 
 class NothingToIssue(RefusedError):
@@ -44,6 +59,7 @@ class BatchView:
         to_issue: rows that have a number.
         refused: rows that approval refused, a live certificate being there already.
         is_new: False when the same content was submitted before.
+        pause: why its work rests; None while it runs, waits for its turn or is done.
     """
 
     id: int
@@ -61,10 +77,12 @@ class BatchView:
     void: int
     is_finished: bool
     is_new: bool = False
+    pause: Pause | None = None
 
     def to_json(self) -> dict[str, object]:
         """The view as one JSON object."""
-        return asdict(self)
+        pause = None if self.pause is None else asdict(self.pause) | {"since": self.pause.since.isoformat()}
+        return asdict(self) | {"pause": pause}
 
 
 def check(house: House, file: Path, *, photos: Path | None, issuer: str, template: str) -> CheckReport:
@@ -153,13 +171,38 @@ def approve(house: House, batch_id: int, *, checker: str, digest: str = "") -> B
 def run(house: House, batch_id: int, on_progress: Callable[[int], None]) -> BatchView:
     """Issue what is left of an approved batch; killed at any moment, the next call goes on.
 
+    Whatever stops it, a token that was removed, a full disk, is noted with the batch until
+    the next call; what is done stays done.
+
     Args:
         house: of the installation.
         batch_id: the batch.
-        on_progress: told how many rows of the batch are done in all.
+        on_progress: told how many rows of the batch are done in all; may raise :class:`ServiceStops`.
     """
+    if _batch(house, batch_id).state is BatchState.SUBMITTED:
+        raise NotApproved(batch_id)
+    try:
+        _run(house, batch_id, on_progress)
+    except ServiceStops:
+        raise
+    except Error as error:
+        with suppress(UnavailableError), house.database.transaction() as session:
+            pause_batch(session, batch_id, Pause(house.now(), error.code, error.en, error.zh))
+        raise
+    return view(house, batch_id)
+
+
+def go_on(house: House, batch_id: int) -> None:
+    """Forget why a batch rested, for somebody asked that it go on."""
+    with house.database.transaction() as session:
+        end_pause(session, batch_id)
+
+
+def _run(house: House, batch_id: int, on_progress: Callable[[int], None]) -> None:
     batch = _batch(house, batch_id)
     now = view(house, batch_id)
+    if now.pause is not None:
+        go_on(house, batch_id)
     done = now.issued
 
     def count(rows: int) -> None:
@@ -171,7 +214,6 @@ def run(house: House, batch_id: int, on_progress: Callable[[int], None]) -> Batc
     line = _line(house, batch)
     house.engine(line, now.to_issue - now.issued).run(batch_id, count)
     _write_report(house, batch_id, problems(house, batch_id))
-    return view(house, batch_id)
 
 
 def export(house: House, batch_id: int, folder: Path, on_progress: Callable[[int], None]) -> int:
@@ -208,6 +250,7 @@ def view(house: House, batch_id: int, *, is_new: bool = False) -> BatchView:
     with house.database.reading() as session:
         batch = get_batch(session, batch_id)
         counted = progress(session, batch_id)
+        pause = read_pause(session, batch_id)
     return BatchView(
         id=batch.id,
         digest=batch.digest.hex()[:DIGEST_CHARACTERS],
@@ -224,6 +267,7 @@ def view(house: House, batch_id: int, *, is_new: bool = False) -> BatchView:
         void=counted.void,
         is_finished=batch.state is not BatchState.SUBMITTED and counted.is_finished,
         is_new=is_new,
+        pause=pause,
     )
 
 

@@ -31,6 +31,7 @@ from issuer.api.routes import Desks, issuing_routes
 from issuer.issue import NotApproved
 from registry.batches import UnknownBatch, get_batch, list_batches_of
 from registry.chunks import StoredRow, read_rows
+from registry.pauses import Pause
 from registry.tables import BatchState
 from service import batches
 from service.already_issued import check_for
@@ -42,9 +43,12 @@ from service.handing_api import HouseHandOver
 from service.house import House
 from service.idempotency import Keeper
 from service.issued import HouseCredentials
-from service.problem_codes import status_of
-from service.problems import told, type_of
+from service.problem_codes import STATUS, status_of
+from service.problems import told_by, type_of
 from service.single import RecordRefused, write_photo, write_sheet
+
+_FOR_CLERKS = frozenset({"token-unavailable", "wrong-token-pin"})
+"""Troubles of the installation that whoever issues can put right, before the token; so they are told whole."""
 
 
 def issuing_router(house: House, runner: Runner, guard: Callable[[Request], None]) -> APIRouter:
@@ -140,6 +144,7 @@ class HouseBatches:
         """Go on with a batch that rests; of a cancelled one, with what was reserved."""
         if self._require_own(caller, batch_id) is BatchState.SUBMITTED:
             raise NotApproved(batch_id)
+        batches.go_on(self._house, batch_id)
         self._runner.wake(batch_id)
         return self.shown(batches.view(self._house, batch_id))
 
@@ -173,9 +178,9 @@ class HouseBatches:
         return batch.state
 
     def shown(self, view: BatchView) -> Batch:
-        """A batch as the API shows it, with why it rests."""
+        """A batch as the API shows it, with why it rests, here or in another process."""
         values: dict[str, Any] = asdict(view)
-        trouble = self._runner.trouble(view.id)
+        trouble = self._runner.trouble(view.id) or view.pause
         return Batch(
             **values
             | {
@@ -186,14 +191,16 @@ class HouseBatches:
         )
 
 
-def _trouble(error: Error) -> Problem:
-    en, zh = told(error)
+def _trouble(why: Error | Pause) -> Problem:
+    # Of a pause that another process noted, code and sentences are left; its status is the table's.
+    status = STATUS.get(why.code, 503) if isinstance(why, Pause) else status_of(why)
+    en, zh = (why.en, why.zh) if why.code in _FOR_CLERKS else told_by(status, why.en, why.zh)
     return Problem(
-        type=type_of(error.code),
-        title=error.code.replace("-", " ").capitalize(),
-        status=status_of(error),
+        type=type_of(why.code),
+        title=why.code.replace("-", " ").capitalize(),
+        status=status,
         detail=en,
-        code=error.code,
+        code=why.code,
         zh=zh,
         en=en,
     )

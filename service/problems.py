@@ -84,7 +84,12 @@ def type_of(code: str) -> str:
 
 def told(error: Error) -> tuple[str, str]:
     """What callers are told of an error, in English and Chinese."""
-    return _OWN_FAULTS.get(status_of(error), (error.en, error.zh))
+    return told_by(status_of(error), error.en, error.zh)
+
+
+def told_by(status: int, en: str, zh: str) -> tuple[str, str]:
+    """What callers are told of an error of which its status and its sentences are left."""
+    return _OWN_FAULTS.get(status, (en, zh))
 
 
 def problem_response(error: Error, request: Request) -> Response:  # noqa: ARG001 - every answer is to a request

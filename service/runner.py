@@ -31,18 +31,6 @@ RETRY_SECONDS = 30.0
 _logger = logging.getLogger(__name__)
 
 
-class ServiceStops(UnavailableError):
-    """The service is being stopped; what is issued stays issued, and the rest goes on at the next start."""
-
-    code = "service-stops"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the service is being stopped; the batch goes on when it starts again",
-            "服务正在停止; 下次启动后该批次继续出证",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Why a batch rests."""
@@ -114,7 +102,7 @@ class Runner:
                 continue
             try:
                 batches.run(self._house, batch_id, self._go_on)
-            except ServiceStops:
+            except batches.ServiceStops:
                 return
             except Error as error:
                 self._troubles[batch_id] = Trouble(error, time.monotonic())
@@ -126,7 +114,7 @@ class Runner:
 
     def _go_on(self, _done: int) -> None:
         if self._stopping.is_set():
-            raise ServiceStops
+            raise batches.ServiceStops
 
     def _keep(self) -> None:
         published = refresh_status_lists(self._house)

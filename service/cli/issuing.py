@@ -14,6 +14,7 @@ from intake.annotated import AnnotatedCopy, CopyKind
 from intake.report import json_lines
 from issuer.issue import NotApproved
 from issuer.numbering import ALREADY_ISSUED
+from issuer.office import BEIJING
 from service import batches
 from service.already_issued import check_for
 from service.batches import BatchView
@@ -342,6 +343,8 @@ def state_name(view: BatchView) -> str:
     """Where a batch stands, as a clerk reads it."""
     if view.is_finished:
         return say("已完成", "finished")
+    if view.pause is not None:
+        return say("已暂停", "paused")
     names = {
         SUBMITTED: say("待审核", "waits for approval"),
         "approved": say("已审核, 未完成", "approved, not finished"),
@@ -363,6 +366,13 @@ def show_batch(view: BatchView) -> None:
         rows[say("已有有效证书, 不再出证", "live certificate exists, none issued")] = str(view.refused)
     if view.void:
         rows[say("作废编号", "void numbers")] = str(view.void)
+    if view.pause is not None:
+        since = view.pause.since.astimezone(BEIJING)
+        rows[say("暂停原因", "paused because")] = (
+            f"[bold red]{plain(say(view.pause.zh, view.pause.en))}[/] [{view.pause.code}]"
+        )
+        rows[say("暂停时间", "paused since")] = f"{since:%Y-%m-%d %H:%M:%S}"
+        rows[say("继续出证", "to go on")] = f"yinzheng batch resume {view.id}"
     console.print(pairs(say(f"批次 {view.id}", f"batch {view.id}"), rows))
 
 

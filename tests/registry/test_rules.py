@@ -15,6 +15,7 @@ from issuer.change import revoke
 from registry.log.tables import CheckpointTimestampRow
 from registry.rules import ALL_RULES
 from registry.service_tables import (
+    BatchPauseRow,
     ApiTokenRow,
     ClaimCodeRow,
     DownloadGrantRow,
@@ -83,6 +84,7 @@ def add_rows_of_the_service(house: House) -> None:
         for key, status in (("answered", 200), ("running", None)):
             session.add(
                 IdempotentRequestRow(token_id="t1", key=key, request_digest=b"4" * 32, started_at=now, status=status)
+        session.add(BatchPauseRow(batch_id=1, since=now, code="token-unavailable", en="x", zh="x"))
             )
         codes = [
             ClaimCodeRow(

@@ -42,3 +42,13 @@ def upgrade() -> None:
             "origin", "size", "key_id", "tsa", name=op.f("uq_checkpoint_timestamp_origin_size_key_id_tsa")
         ),
     )
+    op.create_table(
+        "batch_pause",
+        sa.Column("batch_id", sa.Integer(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("en", sa.String(), nullable=False),
+        sa.Column("zh", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_batch_pause_batch_id_batch")),
+        sa.PrimaryKeyConstraint("batch_id", name=op.f("pk_batch_pause")),
+    )
