@@ -195,7 +195,7 @@ def insert_batch(
         submitted_at=new.submitted_at,
         row_count=len(rows),
         binding=dict(new.binding),
-        sealed=key.seal(problems, _problems_place(new.digest)),
+        sealed=key.seal(problems, problems_place(new.digest)),
     )
     session.add(batch)
     session.flush()
@@ -223,7 +223,7 @@ def read_problems(session: Session, vault: Vault, batch_id: int) -> list[Problem
         RecordErased: the batch's key was destroyed.
     """
     batch = _batch_row(session, batch_id)
-    stored = batch_key(session, vault, batch_id).open(batch.sealed, _problems_place(batch.digest))
+    stored = batch_key(session, vault, batch_id).open(batch.sealed, problems_place(batch.digest))
     return [Problem(**one | {"outcome": RowOutcome(one["outcome"])}) for one in stored["problems"]]
 
 
@@ -362,7 +362,8 @@ def _row_values(batch: Batch, row: NewRow, packs: Mapping[str, int]) -> dict[str
     }
 
 
-def _problems_place(digest: bytes) -> bytes:
+def problems_place(digest: bytes) -> bytes:
+    """Name the place that what intake found is sealed for."""
     return place("batch", digest.hex(), "sealed")
 
 

@@ -158,6 +158,31 @@ class Database:
         with _translated():
             return self._look_ups.ask(statement, wanted)
 
+    def scrub(self, table: str) -> None:
+        """Let what was overwritten in a table vanish from the database's files, as far as the database can.
+
+        SQLite overwrites it in its pages, and its log is emptied; PostgreSQL is
+        told to clear dead rows, whose bytes go when their space is used again.
+        Waits for those who write. What the disk keeps of old blocks is beyond it.
+
+        Args:
+            table: one of ours.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        with _translated():
+            if self.dialect == "sqlite":
+                with self._writing.connect() as connection:
+                    raw = connection.connection
+                    raw.rollback()
+                    cursor = raw.cursor()
+                    cursor.execute("PRAGMA query_only = OFF")
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                return
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql(f"VACUUM {table}")
+
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._look_ups.close()

@@ -146,6 +146,7 @@ def make_engine(url: str | URL, *, foreign_keys: bool = True, verdicts_only: boo
             return
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # a destroyed key is overwritten, not only let go
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
 
     def begin(connection: Connection) -> None:

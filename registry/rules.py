@@ -26,9 +26,14 @@ _RULES_OF_ISSUING = (
     Rules(
         "batch",
         # Nothing of a batch is edited: an edited batch is another batch, approved anew.
-        mutable=("state", "checker", "approved_at", "cancelled_at", "cancel_reason"),
+        # But what intake found is written anew without a person who was erased.
+        mutable=("state", "checker", "approved_at", "cancelled_at", "cancel_reason", "sealed"),
         refused_updates={
-            "cancelled_for_good": "OLD.state = 'cancelled'",
+            "findings_stay": "NEW.sealed <> OLD.sealed AND NOT EXISTS (SELECT 1 FROM record_key k "
+            "WHERE k.batch_id = OLD.id AND k.wrapped IS NULL)",
+            "cancelled_for_good": "OLD.state = 'cancelled' AND (NEW.sealed = OLD.sealed OR NEW.state <> 'cancelled' "
+            "OR NEW.cancel_reason <> OLD.cancel_reason OR NEW.cancelled_at <> OLD.cancelled_at "
+            "OR COALESCE(NEW.checker, '') <> COALESCE(OLD.checker, ''))",
             "approved_once": "OLD.state = 'approved' AND (NEW.state = 'submitted' OR NEW.checker IS NULL "
             "OR NEW.checker <> OLD.checker OR NEW.approved_at IS NULL OR NEW.approved_at <> OLD.approved_at)",
         },
@@ -165,9 +170,23 @@ _RULES_OF_SERVICE = (
             "before_approval": "NOT EXISTS (SELECT 1 FROM batch b WHERE b.id = NEW.batch_id AND b.state = 'submitted')"
         },
     ),
+    Rules(
+        "erasure",
+        mutable=("checker", "decided_at", "outcome"),
+        refused_updates={"decided_once": "OLD.outcome <> ''"},
+        refused_inserts={"undecided_first": "NEW.outcome <> '' OR NEW.checker IS NOT NULL"},
+    ),
+    Rules(
+        "erased",
+        refused_inserts={
+            "key_destroyed_first": "EXISTS (SELECT 1 FROM credential c JOIN record_key k ON k.batch_id = c.batch_id "
+            "AND k.row_number = c.row_number WHERE c.id = NEW.credential_id AND k.wrapped IS NOT NULL)"
+        },
+    ),
+    Rules("retention"),
     Rules("template_version"),
     Rules("template_prefix"),
+    Rules("batch_pause", deletable=True),
 )
 
 ALL_RULES = (*_RULES_OF_ISSUING, *_RULES_OF_LOG, *_RULES_OF_STATUS, *_RULES_OF_SERVICE)
-    Rules("batch_pause", deletable=True),

@@ -200,3 +200,50 @@ class BatchPauseRow(SQLModel, table=True):
     code: str  # of the error, with its two sentences; they name no person
     en: str
     zh: str
+
+
+class ErasureRow(SQLModel, table=True):
+    """An erasure that one person proposed and another has to approve; nothing personal stands in it."""
+
+    __tablename__ = "erasure"
+    __table_args__ = (
+        CheckConstraint("checker IS NULL OR checker <> maker", name="two_persons"),
+        CheckConstraint("outcome <> 'approved' OR checker IS NOT NULL", name="approved_by"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    issuer_id: str = Field(foreign_key="issuer.id", index=True)
+    credential_id: int = Field(foreign_key="credential.id", index=True)  # the newest version under its serial
+    reason: str  # stable code
+    decision: str  # number of the document; in clear, since the record's key will be gone
+    maker: str = Field(foreign_key="person.id")
+    proposed_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    checker: str | None = Field(default=None, foreign_key="person.id")
+    decided_at: datetime | None = Field(default=None, sa_column=Column(Moment))
+    outcome: str = ""  # empty while it waits
+
+
+class ErasedRow(SQLModel, table=True):
+    """A credential whose key was destroyed, to be told from one that never was."""
+
+    __tablename__ = "erased"
+
+    credential_id: int = Field(
+        sa_column=Column(ForeignKey("credential.id"), primary_key=True, autoincrement=False),
+    )
+    claims_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, index=True))  # salted; in the QR code
+    erased_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
+class RetentionRow(SQLModel, table=True):
+    """How long an issuer keeps what has ended; the newest row counts."""
+
+    __tablename__ = "retention"
+    __table_args__ = (CheckConstraint("years >= 0", name="years_not_negative"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    issuer_id: str = Field(foreign_key="issuer.id", index=True)
+    years: int  # after the day it ended; 0: for ever
+    basis: str  # document that says so
+    maker: str = Field(foreign_key="person.id")
+    set_at: datetime = Field(sa_column=Column(Moment, nullable=False))

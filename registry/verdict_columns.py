@@ -22,6 +22,7 @@ VERDICT_COLUMNS: dict[str, tuple[str, ...]] = {
     "credential_file": ("id", "credential_id", "revision", "digest", "length", "prefix_digest", "seal_leaf"),
     "record_key": ("batch_id", "row_number", "wrapped"),
     "history": ("sequence", "kind", "credential_id", "state", "reason", "effective_on", "recorded_at", "details"),
+    "erased": ("credential_id", "claims_digest", "erased_at"),
     "log_leaf": ("id", "leaf", "position"),
     "log_head": ("number", "origin", "size", "root", "committed_at"),
     "checkpoint_timestamp": ("id", "origin", "size", "key_id", "note", "tsa", "token", "attested_at"),

@@ -19,9 +19,12 @@ from registry.service_tables import (
     ApiTokenRow,
     ClaimCodeRow,
     DownloadGrantRow,
+    ErasedRow,
+    ErasureRow,
     IdempotentRequestRow,
     PhotoTryRow,
     ProposedChangeRow,
+    RetentionRow,
     SuccessionRow,
     TemplatePrefixRow,
     TemplateVersionRow,
@@ -81,10 +84,10 @@ def add_rows_of_the_service(house: House) -> None:
         )
         session.flush()
         session.add(TemplatePrefixRow(prefix_digest=b"3" * 32, template_digest=b"2" * 32))
+        session.add(BatchPauseRow(batch_id=1, since=now, code="token-unavailable", en="x", zh="x"))
         for key, status in (("answered", 200), ("running", None)):
             session.add(
                 IdempotentRequestRow(token_id="t1", key=key, request_digest=b"4" * 32, started_at=now, status=status)
-        session.add(BatchPauseRow(batch_id=1, since=now, code="token-unavailable", en="x", zh="x"))
             )
         codes = [
             ClaimCodeRow(
@@ -145,6 +148,14 @@ def add_rows_of_the_service(house: House) -> None:
                 received_at=now,
             )
         )
+    with house.database.transaction() as session:
+        session.add(
+            ErasureRow(issuer_id=ISSUER.id, credential_id=1, reason="x", decision="1", maker=MAKER, proposed_at=now)
+        )
+        session.add(RetentionRow(issuer_id=ISSUER.id, years=1, basis="1", maker=MAKER, set_at=now))
+        of_first = "batch_id = 1 AND row_number = (SELECT row_number FROM credential WHERE id = 1)"
+        session.execute(text(f"UPDATE record_key SET wrapped = NULL WHERE {of_first}"))  # noqa: S608 - of this test
+        session.add(ErasedRow(credential_id=1, claims_digest=b"8" * 32, erased_at=now))
     with house.database.transaction() as session:
         decided = session.get_one(ProposedChangeRow, REFUSED_CHANGE)
         decided.outcome, decided.checker, decided.decided_at = "refused", CHECKER, now

@@ -52,3 +52,48 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_batch_pause_batch_id_batch")),
         sa.PrimaryKeyConstraint("batch_id", name=op.f("pk_batch_pause")),
     )
+    op.create_table(
+        "erasure",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("issuer_id", sa.String(), nullable=False),
+        sa.Column("credential_id", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("decision", sa.String(), nullable=False),
+        sa.Column("maker", sa.String(), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("checker", sa.String(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.CheckConstraint("checker IS NULL OR checker <> maker", name=op.f("ck_erasure_two_persons")),
+        sa.CheckConstraint("outcome <> 'approved' OR checker IS NOT NULL", name=op.f("ck_erasure_approved_by")),
+        sa.ForeignKeyConstraint(["issuer_id"], ["issuer.id"], name=op.f("fk_erasure_issuer_id_issuer")),
+        sa.ForeignKeyConstraint(["credential_id"], ["credential.id"], name=op.f("fk_erasure_credential_id_credential")),
+        sa.ForeignKeyConstraint(["maker"], ["person.id"], name=op.f("fk_erasure_maker_person")),
+        sa.ForeignKeyConstraint(["checker"], ["person.id"], name=op.f("fk_erasure_checker_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasure")),
+    )
+    op.create_index(op.f("ix_erasure_issuer_id"), "erasure", ["issuer_id"])
+    op.create_index(op.f("ix_erasure_credential_id"), "erasure", ["credential_id"])
+    op.create_table(
+        "erased",
+        sa.Column("credential_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("claims_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["credential_id"], ["credential.id"], name=op.f("fk_erased_credential_id_credential")),
+        sa.PrimaryKeyConstraint("credential_id", name=op.f("pk_erased")),
+    )
+    op.create_index(op.f("ix_erased_claims_digest"), "erased", ["claims_digest"])
+    op.create_table(
+        "retention",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("issuer_id", sa.String(), nullable=False),
+        sa.Column("years", sa.Integer(), nullable=False),
+        sa.Column("basis", sa.String(), nullable=False),
+        sa.Column("maker", sa.String(), nullable=False),
+        sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("years >= 0", name=op.f("ck_retention_years_not_negative")),
+        sa.ForeignKeyConstraint(["issuer_id"], ["issuer.id"], name=op.f("fk_retention_issuer_id_issuer")),
+        sa.ForeignKeyConstraint(["maker"], ["person.id"], name=op.f("fk_retention_maker_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retention")),
+    )
+    op.create_index(op.f("ix_retention_issuer_id"), "retention", ["issuer_id"])
