@@ -122,47 +122,43 @@ def test_every_column_named_is_there_and_none_is_secret() -> None:
     assert {rules.table for rules in ALL_RULES} >= set(SECRET_TABLES)
 
 
-@pytest.mark.parametrize("table", SECRET_TABLES)
-def test_tables_of_the_issuing_side_cannot_be_read_not_even_counted(verifying: Verifying, table: str) -> None:
-    for what in ("*", "COUNT(*)", "1"):
-        with pytest.raises(DBAPIError, match=DENIED):
-            read(verifying.database, f"SELECT {what} FROM {table}")  # noqa: S608 - a table of ours
+def test_tables_of_the_issuing_side_cannot_be_read_not_even_counted(verifying: Verifying) -> None:
+    for table in SECRET_TABLES:
+        for what in ("*", "COUNT(*)", "1"):
+            assert_denied(verifying.database, f"SELECT {what} FROM {table}")  # noqa: S608 - a table of ours
 
 
-@pytest.mark.parametrize(("table", "column"), SECRET_COLUMNS)
-def test_columns_that_would_find_a_person_cannot_be_read(verifying: Verifying, table: str, column: str) -> None:
-    for query in (
-        f"SELECT {column} FROM {table}",  # noqa: S608 - a column of ours
-        f"SELECT 1 FROM {table} WHERE {column} IS NOT NULL",  # noqa: S608 - as above
-        f"SELECT * FROM {table}",  # noqa: S608 - as above
-    ):
-        with pytest.raises(DBAPIError, match=DENIED):
-            read(verifying.database, query)
+def test_columns_that_would_find_a_person_cannot_be_read(verifying: Verifying) -> None:
+    for table, column in SECRET_COLUMNS:
+        assert_denied(verifying.database, f"SELECT {column} FROM {table}")  # noqa: S608 - a column of ours
+        assert_denied(verifying.database, f"SELECT 1 FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608 - as above
+        assert_denied(verifying.database, f"SELECT * FROM {table}")  # noqa: S608 - as above
 
 
-def read(database: Database, query: str) -> None:
-    with database.reading() as session:
+def assert_denied(database: Database, query: str) -> None:
+    with database.reading() as session, pytest.raises(DBAPIError, match=DENIED) as denied:
         session.execute(text(query)).all()
+    assert query in str(denied.value)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE credential SET state = '01'",
-        "DELETE FROM history",
-        "INSERT INTO log_leaf (id, leaf) SELECT id + 99, leaf FROM log_leaf",
-        "UPDATE status_publication SET published_change = 0",
-        "CREATE TABLE mine (id INTEGER)",
-        "DROP TABLE history",
-        "DROP TABLE alembic_version",
-    ],
+WRITING = (
+    "UPDATE credential SET state = '01'",
+    "DELETE FROM history",
+    "INSERT INTO log_leaf (id, leaf) SELECT id + 99, leaf FROM log_leaf",
+    "UPDATE status_publication SET published_change = 0",
+    "CREATE TABLE mine (id INTEGER)",
+    "DROP TABLE history",
+    "DROP TABLE alembic_version",
 )
-def test_nothing_can_be_written(verifying: Verifying, statement: str) -> None:
+
+
+def test_nothing_can_be_written(verifying: Verifying) -> None:
     before = counted(verifying.house)
-    for opened in (verifying.database.transaction, verifying.database.reading):
-        with pytest.raises((DBAPIError, UnavailableError)), opened() as session:
-            session.execute(text(statement))
-    assert counted(verifying.house) == before
+    for statement in WRITING:
+        for opened in (verifying.database.transaction, verifying.database.reading):
+            with pytest.raises((DBAPIError, UnavailableError)), opened() as session:
+                session.execute(text(statement))
+        assert counted(verifying.house) == before, statement
 
 
 @pytest.mark.parametrize("either_registry", ["postgresql"], indirect=True)
