@@ -131,6 +131,11 @@ REASONS: Mapping[str, Reason] = {
         "文件签名人的证书已过期或吊销信息不全,不能判断",
         "the signer's certificate has expired, or what is known of its revocation is not enough to tell",
     ),
+    "signer-revoked": Reason(
+        Step.SIGNER, Word.UNKNOWN, _OPEN, "REVOKED_NO_POE",
+        "文件签名人的证书已被吊销,且没有更早的时间证明,不能判断",
+        "the signer's certificate was revoked, and nothing proves that the file is older",
+    ),
     "signers-disagree": Reason(
         Step.SIGNER, Word.TAMPERED, _FAILED, "SIG_CONSTRAINTS_FAILURE",
         "文件签名、数据签名与发证机构不一致,不能采信",

@@ -19,6 +19,10 @@ from verifier.signed_range import BadRange, certificates_in, first_message, last
 from verifier.verdict import CheckFailed
 from verifier.witnessed import check_witnessed
 
+# What a revocation list says (ETSI EN 319 102-1, 5.1.3): of the signer's certificate, of an authority's above it.
+_SIGNER_REVOKED = "REVOKED_NO_POE"
+REVOKED = frozenset({_SIGNER_REVOKED, "REVOKED_CA_NO_POE"})
+
 
 def check_trust_list(trust: TrustList, now: datetime) -> None:
     """Check that the trust list still speaks of the present.
@@ -65,22 +69,31 @@ def open_claims(trust: TrustList, message: bytes) -> tuple[Claims, bytes, Truste
         raise CheckFailed("claims-malformed", error.en) from error
 
 
-def check_issuer_key(key: TrustedKey, issuer: str, issued_at: datetime) -> None:
-    """Check that a key is the issuer's, was valid when it signed, and is not compromised.
+def check_issuer_key(key: TrustedKey, issuer: str, issued_at: datetime, proven_at: datetime | None = None) -> None:
+    """Check that a key is the issuer's, was in its time when it signed, and that no thief signed.
 
-    Nothing but a timestamp on a checkpoint could prove that a signature is
-    older than a compromise, and this version reads none: a key that was ever
-    declared compromised makes nothing acceptable.
+    A key may be retired long since, or be compromised since a later moment.
+
+    Args:
+        key: that signed.
+        issuer: that is named.
+        issued_at: as claimed.
+        proven_at: a moment at which what was signed is proven to have existed
+            (verifier/cutoff.py); only that counts for a key that is compromised.
 
     Raises:
         CheckFailed: it is not.
     """
-    if key.issuer != issuer:
-        raise CheckFailed("signers-disagree", f"a {key.role} key of another issuer")
-    if key.compromised_since is not None:
-        raise CheckFailed("key-compromised", f"{key.role} key {key.kid.hex()}")
+    _check_owner(key, issuer, proven_at)
     if not key.is_valid_at(issued_at):
         raise CheckFailed("key-out-of-time", f"{key.role} key {key.kid.hex()}")
+
+
+def _check_owner(key: TrustedKey, issuer: str, proven_at: datetime | None) -> None:
+    if key.issuer != issuer:
+        raise CheckFailed("signers-disagree", f"a {key.role} key of another issuer")
+    if key.compromised_since is not None and (proven_at is None or key.is_compromised_at(proven_at)):
+        raise CheckFailed("key-compromised", f"{key.role} key {key.kid.hex()}")
 
 
 def check_logged(trust: TrustList, proof: LogProof | str, leaf: bytes, reason: str) -> Checkpoint:
@@ -119,7 +132,7 @@ def check_published(trust: TrustList, published: str, proven: Iterable[Checkpoin
     Raises:
         CheckFailed: the log shows two faces, or the published checkpoint is not genuine.
     """
-    head = _open_published(trust, published)
+    head = open_head(trust, published)
     for checkpoint in proven:
         if checkpoint.origin != head.origin:  # of a former log: the register proves anew, under the present one
             raise CheckFailed("log-forked", f"proof of {checkpoint.origin}, published {head.origin}")
@@ -127,7 +140,12 @@ def check_published(trust: TrustList, published: str, proven: Iterable[Checkpoin
             raise CheckFailed("log-forked", f"proof at size {checkpoint.size}, published {head.size}")
 
 
-def _open_published(trust: TrustList, published: str) -> Checkpoint:
+def open_head(trust: TrustList, published: str) -> Checkpoint:
+    """Open a published checkpoint, by a log key that is not compromised.
+
+    Raises:
+        CheckFailed: it is not genuine.
+    """
     problem = "no usable log key"
     for key in _usable_keys(trust, Role.LOG):
         try:
@@ -158,24 +176,51 @@ def _usable_keys(trust: TrustList, role: Role) -> list[TrustedKey]:
     return [key for key in trust.keys if key.role is role and key.compromised_since is None]
 
 
-def check_document_signer(trust: TrustList, certificates: Iterable[bytes], claims: Claims) -> None:
-    """Check that a document's signing certificate holds a PDF key of the issuer that the claims name.
+def find_document_key(trust: TrustList, certificates: Iterable[bytes]) -> TrustedKey:
+    """Find the PDF key of a document's signing certificate; its state is for :func:`check_document_signer`.
 
     Args:
-        trust: knows the issuer's keys.
+        trust: knows the issuers' keys.
         certificates: DER; one of them must hold the key.
-        claims: already verified.
 
     Raises:
-        CheckFailed: another signer, or the key's state is not good.
+        CheckFailed: no key of the trust list.
     """
     for certificate in certificates:
         spki = _certified_key(certificate)
         for key in trust.keys:
             if key.role is Role.PDF and key.public_key == spki:
-                check_issuer_key(key, claims.issuer, claims.issued_at)
-                return
+                return key
     raise CheckFailed("signers-disagree", "no PDF key of the trust list signed the file")
+
+
+def may_be_older(key: TrustedKey, sub_indication: str) -> bool:
+    """Whether proof that a file is older than its key's compromise outweighs that its certificate was revoked.
+
+    Only for a key that our own list calls stolen is it known since when.
+    """
+    return key.compromised_since is not None and sub_indication == _SIGNER_REVOKED
+
+
+def check_document_signer(key: TrustedKey, claims: Claims, now: datetime, proven_at: datetime | None = None) -> None:
+    """Check that a document was signed by a PDF key of the issuer that the claims name.
+
+    A file is printed after its claims were fixed, be it seconds or days, and so
+    perhaps with a key that came into use in between: it must not have ended
+    before the claims, nor begin in the future.
+
+    Args:
+        key: that signed the document.
+        claims: already verified.
+        now: with time zone.
+        proven_at: see :func:`check_issuer_key`.
+
+    Raises:
+        CheckFailed: another issuer's, or the key's state is not good.
+    """
+    _check_owner(key, claims.issuer, proven_at)
+    if key.valid_from > now or (key.valid_until is not None and claims.issued_at >= key.valid_until):
+        raise CheckFailed("key-out-of-time", f"{key.role} key {key.kid.hex()}")
 
 
 @lru_cache(maxsize=256)

@@ -7,12 +7,14 @@ The steps (docs/verifying.md has them in both languages):
    revisions' digests; by the code, or by serial and name.
 3. *Document*: anything but the exact bytes that were sealed is examined in a
    limited process; bytes behind a sealed revision always are.
-4. *Claims*: signed by a key of the issuer they name, which was valid then and
-   is not compromised.
+4. *Claims*: signed by a key of the issuer they name, which was valid then; if
+   it is compromised by now, a stamped checkpoint proves that they are older: for
+   a file its `seal` leaf must be under it, else the `issue` leaf.
 5. *Log*: the `issue` leaf, and for a file its `seal` leaf, are in the log, and
    the proofs agree with the published checkpoint; as many witnesses as the
    trust list demands have cosigned what the proofs rest on.
-6. *Signer*: the document's signer, the claims' signer and the issuer are one.
+6. *Signer*: the document's signer, the claims' signer and the issuer are one;
+   a compromised key is judged as in step 4.
 7. *Compare*: what is shown, what is signed and what is registered are the same.
 8. *Status*: register and status list both say valid.
 9. *Expiry*: the last day of validity is not over.
@@ -28,13 +30,13 @@ from datetime import datetime
 from typing import NoReturn
 
 from credential.errors import UnavailableError
-from credential.leaves import issue_leaf
 from credential.names import fold_name_for_matching
 from credential.ports import CredentialSource, RegisteredCredential
-from credential.qr import BadQrText, QrClaims, UnknownQrFormat, parse_qr_text
+from credential.qr import BadQrText, UnknownQrFormat, parse_qr_text
 from credential.serial import BadVerificationCode, parse_verification_code
 from credential.trust import TrustList
-from verifier.compare import check_photo, check_qr, check_same_claims, check_shown, summarise_qr
+from verifier.compare import check_photo, check_qr, check_same_claims, check_shown
+from verifier.found import Found, Scanned, Supplied, first_printed
 from verifier.inquiry import Inquiry
 from verifier.look import Look, is_our_code
 from verifier.presented import GOOD, failed_rules, picture_report, shows_code, what_is
@@ -43,16 +45,9 @@ from verifier.reasons import Step
 from verifier.report import DocumentReport, Integrity, Trust, is_altered
 from verifier.signed_range import revisions_of
 from verifier.status import check_expiry, check_history, check_state
-from verifier.steps import Found, Steps, Supplied
+from verifier.steps import Steps
 from verifier.symbol import is_picture
-from verifier.trust import (
-    check_document_signer,
-    check_issuer_key,
-    check_logged,
-    check_trust_list,
-    open_claims,
-    sealed_certificates,
-)
+from verifier.trust import REVOKED, check_trust_list, may_be_older, open_claims, sealed_certificates
 from verifier.verdict import CheckFailed, Presented, Verdict
 
 __all__ = ["Reader", "Supplied", "Verifier"]
@@ -155,10 +150,10 @@ class Verifier:
         else:
             inquiry.presented = Presented.ORIGINAL_WITH_UPDATES
             self._check_updates(inquiry, document, registered)
-        found = self._steps.registered_claims(inquiry, registered)
+        printed = first_printed(registered, original)
+        found = self._steps.registered_claims(inquiry, registered, printed)
         self._steps.logged(inquiry, found, digest)
-        check_document_signer(self._trust, sealed_certificates(original), found.claims)
-        inquiry.passed(Step.SIGNER, "signer", "文件由该发证机构签名", "the file was signed by the issuer it names")
+        self._steps.signer(inquiry, sealed_certificates(original), found, [printed])
         self._steps.still_good(inquiry, found)
 
     def _find_sealed(self, document: bytes) -> tuple[RegisteredCredential, bytes, bytes] | None:
@@ -228,19 +223,22 @@ class Verifier:
 
     def _signed_file(self, inquiry: Inquiry, report: DocumentReport, look: Look, clue: Found | None) -> NoReturn:
         """Judge an intact signature over a file that was not sealed, or cannot be looked up."""
-        if report.trusted is not Trust.YES:
-            if clue is None:
-                raise CheckFailed("not-ours", report.sub_indication)
+        if report.trusted is Trust.YES:
+            zh, en = "文件签名完好且可信", "the file's signatures are intact and trusted"
+            inquiry.passed(Step.DOCUMENT, "document", zh, en)
+        elif clue is None:
+            raise CheckFailed("not-ours", report.sub_indication)
+        elif report.sub_indication not in REVOKED:
             is_open = report.trusted is Trust.INDETERMINATE
             raise CheckFailed("signer-undecided" if is_open else "signed-by-another", report.sub_indication)
-        inquiry.passed(Step.DOCUMENT, "document", "文件签名完好且可信", "the file's signatures are intact and trusted")
         claims, payload, key = open_claims(self._trust, report.attachments.get(CLAIMS_ATTACHMENT, b""))
         own = Found(claims, payload, key, None if clue is None else clue.registered)
         self._steps.describe(inquiry, own)
-        check_issuer_key(key, claims.issuer, claims.issued_at)
-        inquiry.passed(Step.CLAIMS, "claims", "数据签名有效", "the signed data is the issuer's")
-        check_document_signer(self._trust, [report.signatures[0].signing_cert], claims)
-        inquiry.passed(Step.SIGNER, "signer", "文件由该发证机构签名", "the file was signed by the issuer it names")
+        originals = self._steps.originals(inquiry.document)
+        self._steps.file_claims(inquiry, own, originals)
+        pdf_key = self._steps.signer(inquiry, [report.signatures[0].signing_cert], own, originals)
+        if report.trusted is not Trust.YES and not may_be_older(pdf_key, report.sub_indication):
+            raise CheckFailed("signer-revoked", report.sub_indication)
         if not report.is_canonical:
             raise CheckFailed("altered", "its signature has not the one shape that our press writes")
         self._shows(inquiry, report, look, own)
@@ -251,8 +249,7 @@ class Verifier:
         if self._source is not None:
             raise CheckFailed("seal-not-logged", "the register knows no file with this digest")
         proof = report.attachments.get(PROOF_ATTACHMENT, b"").decode("utf-8", "replace")
-        check_logged(self._trust, proof, issue_leaf(hashlib.sha256(payload).digest(), claims.salt), "issue-not-logged")
-        inquiry.passed(Step.LOG, "issue-logged", "颁发记录在透明日志中", "the log proves that it was issued")
+        self._steps.logged_offline(inquiry, own, proof, originals)
         self._steps.witnessed(inquiry, proof)
         is_plain = report.integrity is Integrity.INTACT
         inquiry.presented = Presented.ORIGINAL if is_plain else Presented.ORIGINAL_WITH_UPDATES
@@ -291,7 +288,9 @@ class Verifier:
             if scanned.code != claims.verification_code:
                 raise CheckFailed("qr-of-another", "another verification code")
             if scanned.message is not None:
-                check_qr(self._steps.open_qr(scanned.message), claims, found.payload, template, "qr-of-another")
+                opened = self._steps.open_qr(scanned.message)
+                check_qr(opened.qr, claims, found.payload, template, "qr-of-another")
+                self._steps.check_scanned(opened, found)
             self._steps.leads_home(inquiry, scanned.origin, claims.issuer, claims.status_uri)
         has_text = check_shown(template, claims, look.text)
         has_photo = check_photo(report, claims) and claims.photo_digest is not None
@@ -337,20 +336,18 @@ class Verifier:
             scanned = parse_qr_text(text)
         except (BadQrText, UnknownQrFormat) as error:
             raise CheckFailed("bad-qr", error.code) from error
-        qr = None if scanned.message is None else self._steps.open_qr(scanned.message)
-        if qr is not None:
-            inquiry.credential = summarise_qr(qr)
-            inquiry.passed(Step.CLAIMS, "qr-signature", "二维码签名有效", "the QR code was signed by the issuer")
+        opened = None if scanned.message is None else self._steps.open_qr(scanned.message)
         if self._source is None:
-            if qr is not None:
-                self._steps.leads_home(inquiry, scanned.origin, qr.issuer)
-                self._steps.listed_by_number(inquiry, qr)
+            if opened is not None:
+                self._steps.qr_offline(inquiry, opened, scanned.origin)
             raise CheckFailed("register-not-asked")
+        if opened is not None and opened.key.compromised_since is None:
+            self._steps.scanned(inquiry, opened, None)
         registered = self._source.by_code(scanned.code)
         if registered is None:
             raise CheckFailed("no-such-credential")
         found = self._steps.registered_claims(inquiry, registered)
-        self._by_register(inquiry, found, scanned.code, qr, scanned.origin)
+        self._by_register(inquiry, found, scanned.code, opened, scanned.origin)
 
     def _code(self, inquiry: Inquiry, text: str) -> None:
         try:
@@ -379,15 +376,17 @@ class Verifier:
         self._by_register(inquiry, found, found.claims.verification_code)
 
     def _by_register(
-        self, inquiry: Inquiry, found: Found, code: str, qr: QrClaims | None = None, origin: str = ""
+        self, inquiry: Inquiry, found: Found, code: str, opened: Scanned | None = None, origin: str = ""
     ) -> None:
         """Take the steps that follow when a credential was found without its file."""
         if found.claims.verification_code != code:
             raise CheckFailed("register-damaged", "the entry has another verification code")
+        if opened is not None and opened.key.compromised_since is not None:
+            self._steps.scanned(inquiry, opened, found)
         self._steps.logged(inquiry, found, None)
-        if qr is not None:
+        if opened is not None:
             template = self._steps.template_of(inquiry, found.claims)
-            check_qr(qr, found.claims, found.payload, template, "register-differs")
+            check_qr(opened.qr, found.claims, found.payload, template, "register-differs")
             inquiry.passed(Step.COMPARE, "qr", "二维码与登记数据一致", "the QR code says what the register says")
         if origin:
             self._steps.leads_home(inquiry, origin, found.claims.issuer, found.claims.status_uri)

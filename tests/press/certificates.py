@@ -61,6 +61,7 @@ class KeySigner:
 class Signing:
     signer: KeySigner
     chain: tuple[bytes, ...]  # leaf, root
+    root_key: ec.EllipticCurvePrivateKey
 
     @property
     def root_pem(self) -> bytes:
@@ -86,7 +87,7 @@ def signing(algorithm: Algorithm) -> Signing:
         return builder.sign(root_key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
     leaf = certify(leaf_name, signer.key.public_key(), is_ca=False)
-    return Signing(signer, (leaf, certify(root_name, root_key.public_key(), is_ca=True)))
+    return Signing(signer, (leaf, certify(root_name, root_key.public_key(), is_ca=True)), root_key)
 
 
 qr_signer = cache(ThrowawaySigner)
