@@ -12,7 +12,8 @@ end is one credential a row, with the serial that approval gave it.
 2. Log: the sequencer, the only holder of the log key, puts every waiting leaf
    under a published checkpoint. What is not logged is not printed.
 3. Print and sign (no transaction): the press makes each PDF with its proof of
-   the ``issue`` leaf and signs it; the tail is sealed under its row's key.
+   the ``issue`` leaf and signs it, a time-stamping authority stamps the
+   signature where the issuer wants it; the tail is sealed under its row's key.
    Before that, what was reserved is stored beside the database, encrypted, so
    that not even a restored older database makes a printed certificate unknown.
 4. Store: the prefixes, then all tails as one pack, durably and create-only,
@@ -37,6 +38,7 @@ from credential.cose import open_message, sign_message, signature_bytes
 from credential.errors import RefusedError, UnavailableError
 from credential.leaves import SALT_BYTES, issue_leaf, reissue_leaf, seal_leaf
 from credential.model import Claims, PartialDate
+from credential.profile import SignatureProfile
 from credential.qr import fit_qr_payload, qr_text
 from credential.serial import identifier, new_verification_code
 from issuer.batch import BindingChanged, require_binding
@@ -44,10 +46,11 @@ from issuer.line import CompiledPrefix, IssuingLine, PrintedDocument, Printer, P
 from issuer.numbering import ALREADY_ISSUED, void_numbers
 from issuer.office import BEIJING
 from issuer.predecessor import PREDECESSOR_CHANGED, split_changed
+from issuer.printing import print_all
 from issuer.succession import supersede
 from registry import history
 from registry.batches import Batch, find_obstacles, get_batch
-from registry.chunks import Chunk, NumberedRow, PhotoPlace, StoredRow, get_chunk, move_chunk, read_rows
+from registry.chunks import Chunk, NumberedRow, StoredRow, get_chunk, move_chunk, read_rows
 from registry.credentials import (
     FoundCredential,
     NewCredential,
@@ -82,6 +85,8 @@ __all__ = [
 ]
 
 VERIFICATION_CODE_BYTES = 10
+TOKEN_MARK = b"060b2a864886f70d010910020e"
+"""id-aa-timeStampToken (RFC 3161, appendix A) as it stands in the hexadecimal of a signature that has a time stamp."""
 
 
 class NotApproved(RefusedError):
@@ -172,11 +177,12 @@ def finish_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
     store_reserve_records(office.blobs, office.vault, reservation)
     claims = [decode_claims(open_message(one.claims).payload) for one in reserved]
     pack = None
+    profile = SignatureProfile.B_B if line.stamping is None else SignatureProfile.B_T
     if not office.blobs.exists(chunk.pack_name):
         pack = _print_pack(line, chunk, reserved, claims)
     if pack is None:
-        pack = _read_back(line, chunk.pack_name, reserved)
-    _seal(line, chunk, pack, reserved, claims)
+        pack, profile = _read_back(line, chunk.pack_name, reserved)
+    _seal(line, chunk, pack, profile, list(zip(reserved, claims, strict=True)))
 
 
 class _Look:
@@ -292,12 +298,8 @@ def _print_pack(
     blobs, name = line.office.blobs, chunk.pack_name or ""
     proofs = line.proofs.proofs([one.issue_leaf for one in reserved])
     _store_prefixes(line, chunk, reserved)
-    photos = _read_photos(line, reserved)
     items = []
-    for one, of, proof in zip(reserved, claims, proofs, strict=True):
-        printed = line.printer.print(
-            of, photo=photos.get(one.row_number), qr_text=one.qr_text, message=one.claims, proof=proof
-        )
+    for one, printed in zip(reserved, print_all(line, reserved, claims, proofs), strict=True):
         sealed = one.key.seal_bytes(printed.tail, item_place("tail", name, one.row_number))
         items.append(PackItem(one.row_number, sealed, printed.digest, printed.length, printed.prefix_digest))
     parts, pack = build_pack("tail", name, items)
@@ -312,33 +314,15 @@ def _store_prefixes(line: IssuingLine, chunk: Chunk, reserved: Sequence[Reserved
         raise BindingChanged(chunk.batch_id, ["template"])
 
 
-def _read_photos(line: IssuingLine, reserved: Sequence[ReservedCredential]) -> dict[int, bytes]:
-    """Read the photos of a chunk with one read a pack, and open them."""
-    packs: dict[str, list[PhotoPlace]] = {}
-    for one in reserved:
-        if one.photo is not None:
-            packs.setdefault(one.photo.pack_name, []).append(one.photo)
-    read: dict[str, tuple[int, bytes]] = {}
-    for name, places in packs.items():
-        start = min(place.offset for place in places)
-        end = max(place.offset + place.length for place in places)
-        read[name] = start, line.office.blobs.read(name, start, end - start)
-    photos = {}
-    for one in reserved:
-        if one.photo is not None:
-            start, content = read[one.photo.pack_name]
-            sealed = content[one.photo.offset - start : one.photo.offset - start + one.photo.length]
-            photos[one.row_number] = one.key.open_bytes(
-                sealed, item_place("photo", one.photo.pack_name, one.row_number)
-            )
-    return photos
+def _read_back(line: IssuingLine, name: str, reserved: Sequence[ReservedCredential]) -> tuple[Pack, SignatureProfile]:
+    """Verify a pack that was found: every row's file, its digest and its signature; says how they are signed.
 
-
-def _read_back(line: IssuingLine, name: str, reserved: Sequence[ReservedCredential]) -> Pack:
-    """Verify a pack that was found: every row's file, its digest and its signature."""
+    The issuer may have chosen another profile since they were.
+    """
     pack, content = read_pack(line.office.blobs, "tail", name)
     entries = {entry.row_number: entry for entry in pack.entries}
     prefixes: dict[bytes, bytes] = {}
+    is_stamped = bool(entries)
     if entries.keys() != {one.row_number for one in reserved} or len(entries) != len(pack.entries):
         raise PackDamaged(name, "has not the rows of its chunk", "与分块的行不符")
     for one in reserved:
@@ -352,23 +336,28 @@ def _read_back(line: IssuingLine, name: str, reserved: Sequence[ReservedCredenti
         if not is_same or hashlib.sha256(document).digest() != entry.digest:
             raise WrongPack(name, one.row_number)
         line.check_document(document, one.claims)
-    return pack
+        is_stamped = is_stamped and TOKEN_MARK in tail
+    return pack, SignatureProfile.B_T if is_stamped else SignatureProfile.B_B
 
 
 def _seal(
-    line: IssuingLine, chunk: Chunk, pack: Pack, reserved: Sequence[ReservedCredential], claims: Sequence[Claims]
+    line: IssuingLine,
+    chunk: Chunk,
+    pack: Pack,
+    profile: SignatureProfile,
+    printed: Sequence[tuple[ReservedCredential, Claims]],
 ) -> None:
     """Do step 5; does nothing when another worker sealed the chunk first."""
     office = line.office
     now = line.now()
     digests: Mapping[int, bytes] = {entry.row_number: entry.digest for entry in pack.entries}
-    leaves = [seal_leaf(digests[one.row_number], of.salt) for one, of in zip(reserved, claims, strict=True)]
+    leaves = [seal_leaf(digests[one.row_number], of.salt) for one, of in printed]
     with office.database.transaction() as session:
         if not move_chunk(session, chunk, ChunkState.ISSUED, now):
             return
         ids = put_leaves(session, leaves)
-        files = [SealedFile(one.id, one.row_number, leaf) for one, leaf in zip(reserved, ids, strict=True)]
-        insert_files(session, pack, files, now)
+        files = [SealedFile(one.id, one.row_number, leaf) for (one, _), leaf in zip(printed, ids, strict=True)]
+        insert_files(session, pack, files, now, profile)
         batch = get_batch(session, chunk.batch_id)
         entry = history.Entry(
             kind=HistoryKind.CHUNK_ISSUED,
@@ -381,5 +370,5 @@ def _seal(
         )
         history.append(session, entry)
         history.log_head(session, office.vault)
-        issued = {one.row_number: (one.id, of) for one, of in zip(reserved, claims, strict=True)}
+        issued = {one.row_number: (one.id, of) for one, of in printed}
         supersede(session, office, batch, issued, now)

@@ -1,6 +1,6 @@
 """What issuing needs from others, as small protocols, and the line that holds one of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -67,6 +67,50 @@ class Printer(Protocol):
         ...
 
 
+class SignedDocument(Protocol):
+    """A signed PDF that waits for the time stamp over its signature; press.press.SignedTail."""
+
+    @property
+    def signature(self) -> bytes:
+        """What the time-stamping authority is shown the digest of."""
+        ...
+
+    def finish(self, token: bytes = b"") -> PrintedDocument:
+        """Put the token in; the document's digest is known from here on."""
+        ...
+
+
+class SigningPrinter(Protocol):
+    """Prints, signs and leaves room for a time stamp; press.press.Press."""
+
+    def sign(  # noqa: PLR0913 - the parts of one certificate
+        self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str, token_bytes: int
+    ) -> SignedDocument:
+        """Print and sign one certificate, with room for a token of so many bytes."""
+        ...
+
+
+class Timestamps(Protocol):
+    """Asks time-stamping authorities; keys.timestamp.TimestampClient."""
+
+    @property
+    def token_bytes(self) -> int:
+        """The longest token that will come, worked out by asking for one; raises UnavailableError."""
+        ...
+
+    def timestamp_many(self, messages: Iterable[bytes], max_bytes: int) -> list[bytes]:
+        """A token for each message, asked for as soon as the message is there; raises UnavailableError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stamping:
+    """What a line needs to print with a time stamp over each signature (B-T and above)."""
+
+    printer: SigningPrinter
+    timestamps: Timestamps
+
+
 class Proofs(Protocol):
     """Proves that leaves are logged; registry.log.reader.LogReader."""
 
@@ -96,6 +140,7 @@ class IssuingLine:
             unless the PDF carries a good signature and these claims. Asked about
             files that are found, not about ones just made.
         now: the current moment, UTC.
+        stamping: None for signatures without time stamps (B-B).
     """
 
     office: Office
@@ -104,3 +149,4 @@ class IssuingLine:
     proofs: Proofs
     check_document: Callable[[bytes, bytes], None]
     now: Callable[[], datetime]
+    stamping: Stamping | None = None

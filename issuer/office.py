@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
-from credential.leaves import SALT_BYTES
 from credential.model import Record
 from credential.names import fold_name_for_matching
 from credential.ports import Blobs
@@ -15,6 +14,7 @@ from credential.schema import FieldKind, RecordSchema
 from credential.serial import SerialPattern
 from registry.database import Database
 from registry.issuers import Issuer
+from registry.log import salts
 from registry.vault import Vault
 
 BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -45,7 +45,11 @@ class Office:
     @property
     def binding(self) -> dict[str, str]:
         """Everything beside rows and photos that approval binds, by name."""
-        settings = json.dumps(asdict(self.issuer), sort_keys=True, ensure_ascii=False)
+        issuer = asdict(self.issuer)
+        # It is bound by name, with the certificates it is signed under; a batch that was approved before there
+        # were profiles has no trace of one here.
+        del issuer["settings"]["signature_profile"]
+        settings = json.dumps(issuer, sort_keys=True, ensure_ascii=False)
         return dict(self.look_digests) | {"issuer": hashlib.sha256(settings.encode()).hexdigest()}
 
     @property
@@ -94,7 +98,7 @@ def _pattern(text: str) -> SerialPattern:
 
 def status_salt(office: Office, sequence: int) -> bytes:
     """The salt of the status leaf that goes with a history entry; an auditor is given it with the entry."""
-    return office.vault.blind("status-leaf", str(sequence))[:SALT_BYTES]
+    return salts.status_salt(office.vault, sequence)
 
 
 def beijing_year(moment: datetime) -> int:

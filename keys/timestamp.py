@@ -10,14 +10,16 @@ agrees with our clock.
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar, Final
 
 import httpx
 from asn1crypto import cms, core, tsp
 
+from credential.der import is_canonical_der
 from credential.errors import ConfigError, UnavailableError
 from credential.timestamp import MAX_TOKEN_BYTES, BadTimestamp, verify_timestamp
 
@@ -33,8 +35,13 @@ REST = timedelta(seconds=15)
 """How long an authority that failed is asked only when no other is left."""
 MAX_SKEW = timedelta(minutes=10)
 """Between a token's time and ours; a larger one means that a clock is wrong."""
+SPARE = 768
+"""Bytes that a later token may be longer than the one that was measured: a longer number, one more attribute."""
+ROUND_UP = 1024
+"""So that tokens of slightly different length leave the same room, and the room says nothing of the authority."""
 NONCE_BYTES = 8
 MAX_ANSWER_BYTES = MAX_TOKEN_BYTES + 1024
+_PROBE: Final = b"how long is a token"
 GRANTED: Final = frozenset({"granted", "granted_with_mods"})
 
 
@@ -137,11 +144,12 @@ class TimestampClient:
         # Proxies and certificates are not taken from the environment, which is the service's to read.
         self._http = httpx.Client(timeout=TIMEOUT, limits=limits, trust_env=False, follow_redirects=False)
 
-    def timestamp(self, message: bytes) -> bytes:
+    def timestamp(self, message: bytes, max_bytes: int = MAX_TOKEN_BYTES) -> bytes:
         """Get a token for a message.
 
         Args:
             message: whole; only its SHA-256 leaves the house.
+            max_bytes: a longer token is as good as none.
 
         Returns:
             The TimeStampToken, DER, verified.
@@ -157,7 +165,7 @@ class TimestampClient:
             while authority := self._take(asked):
                 asked.add(authority.url)
                 try:
-                    token = self._ask(authority, message)
+                    token = self._ask(authority, message, max_bytes)
                 except AuthorityFailed as failure:
                     failures[authority.url] = failure
                     self._give_back(authority, rests=True)
@@ -166,21 +174,44 @@ class TimestampClient:
                     return token
         raise NoTimestamp(list(failures.values()))
 
-    def timestamp_many(self, messages: Sequence[bytes]) -> list[bytes]:
+    def timestamp_many(self, messages: Iterable[bytes], max_bytes: int = MAX_TOKEN_BYTES) -> list[bytes]:
         """Get a token for each message, in their order, many at once.
+
+        Each is asked for as soon as the message is there, so that who makes
+        messages one after another does not wait for the authority meanwhile.
 
         Raises:
             NoTimestamp: one could not be had; what was got for the others is given up.
         """
-        if len(messages) <= 1:
-            return [self.timestamp(message) for message in messages]
-        with ThreadPoolExecutor(min(self._threads, len(messages)), "timestamp") as pool:
-            waiting = [pool.submit(self.timestamp, message) for message in messages]
+        waiting: list[Future[bytes]] = []
+        with ThreadPoolExecutor(self._threads, "timestamp") as pool:
             try:
+                for message in messages:
+                    if waiting and waiting[0].done():
+                        waiting[0].result()  # an authority that is down is not waited for until all is signed
+                    waiting.append(pool.submit(self.timestamp, message, max_bytes))
                 return [one.result() for one in waiting]
             except NoTimestamp:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+    @cached_property
+    def token_bytes(self) -> int:
+        """The longest token there will be: every authority is asked for one, once for each client.
+
+        Raises:
+            NoTimestamp: none of them answers.
+        """
+        lengths: list[int] = []
+        failures: list[AuthorityFailed] = []
+        for authority in self._authorities:
+            try:
+                lengths.append(len(self._ask(authority, _PROBE, MAX_TOKEN_BYTES)))
+            except AuthorityFailed as failure:
+                failures.append(failure)
+        if not lengths:
+            raise NoTimestamp(failures)
+        return -(-(max(lengths) + SPARE) // ROUND_UP) * ROUND_UP
 
     def close(self) -> None:
         """Close the connections."""
@@ -202,7 +233,7 @@ class TimestampClient:
             authority.under_way -= 1
             authority.rests_until = self._now() + REST if rests else None
 
-    def _ask(self, authority: _Authority, message: bytes) -> bytes:
+    def _ask(self, authority: _Authority, message: bytes, max_bytes: int) -> bytes:
         nonce = int.from_bytes(self._random(NONCE_BYTES))
         imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": hashlib.sha256(message).digest()}
         request = tsp.TimeStampReq({"version": 1, "message_imprint": imprint, "nonce": nonce, "cert_req": True})
@@ -218,6 +249,14 @@ class TimestampClient:
             raise AuthorityFailed(
                 authority.host, f"its clock says {when}, ours does not", f"其时钟为 {when}，与本机不符"
             )
+        if len(token) > max_bytes:
+            why_zh = f"令牌为 {len(token)} 字节，超出预留的 {max_bytes} 字节"
+            raise AuthorityFailed(
+                authority.host, f"its token of {len(token)} bytes does not fit in {max_bytes}", why_zh
+            )
+        if not is_canonical_der(token):
+            # In a signature of ours every byte has one value only; lengths that are not canonical have several.
+            raise AuthorityFailed(authority.host, "its token is not in DER", "令牌不是 DER 编码")
         return token
 
     def _post(self, authority: _Authority, request: bytes) -> bytes:

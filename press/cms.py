@@ -6,7 +6,8 @@ and signing-certificate-v2, no signing-time (the time stands in ``/M``), and the
 certificates from the signer's up to, but without, the self-issued root: a
 verifier must have the root already, and one that travels with the signature
 proves nothing. All of it is DER, down to the order of every SET OF, so that each
-value has one encoding.
+value has one encoding. B-T (6.3 too) adds one unsigned attribute, the token of a
+time-stamping authority over the signature; nothing else of the container changes.
 
 Two more differences from what pyHanko writes are deliberate and held by a test:
 digest algorithms have no parameters where pyHanko writes NULL (RFC 5754, 2), and
@@ -30,6 +31,7 @@ from credential.ports import Algorithm, Signer
 
 _INTEGER, _OCTET_STRING, _NULL, _OID, _SEQUENCE, _SET = 0x02, 0x04, 0x05, 0x06, 0x30, 0x31
 _CONTEXT_0: Final = 0xA0
+_CONTEXT_1: Final = 0xA1
 _CONTEXT_4: Final = 0xA4
 
 
@@ -64,6 +66,10 @@ _ID_SIGNED_DATA: Final = _oid("1.2.840.113549.1.7.2")
 _ID_CONTENT_TYPE: Final = _oid("1.2.840.113549.1.9.3")
 _ID_MESSAGE_DIGEST: Final = _oid("1.2.840.113549.1.9.4")
 _ID_SIGNING_CERTIFICATE_V2: Final = _oid("1.2.840.113549.1.9.16.2.47")
+# Of the attribute around a token: four tags with lengths, the OID, and what the outer lengths grow by.
+_TOKEN_OVERHEAD: Final = 48
+# id-aa-timeStampToken (RFC 3161, appendix A)
+_ID_TIME_STAMP_TOKEN: Final = _oid("1.2.840.113549.1.9.16.2.14")
 _VERSION_1: Final = _tlv(_INTEGER, b"\x01")
 # RFC 5754, 2: SHA-2 identifiers are generated without parameters.
 _SHA_256: Final = _tlv(_SEQUENCE, _oid("2.16.840.1.101.3.4.2.1"))
@@ -139,7 +145,7 @@ class CmsTemplate:
 
     Attributes:
         digest_name: hashlib's name of the digest that ``build`` wants.
-        max_bytes: the longest container; RSA's always have this length, ECDSA's
+        max_bytes: the longest container without a token; RSA's always have this length, ECDSA's
             may be a few bytes shorter.
 
     Raises:
@@ -169,7 +175,11 @@ class CmsTemplate:
         )
 
     def build(self, document_digest: bytes, signer: Signer) -> bytes:
-        """Sign the digest of a document's byte range and wrap it, DER.
+        """Sign the digest of a document's byte range and wrap it, DER; takes and raises what :meth:`sign` does."""
+        return self.wrap(document_digest, self.sign(document_digest, signer))
+
+    def sign(self, document_digest: bytes, signer: Signer) -> bytes:
+        """Sign the digest of a document's byte range; :meth:`wrap` makes the container of it.
 
         Args:
             document_digest: raw bytes, by ``digest_name``.
@@ -188,37 +198,69 @@ class CmsTemplate:
             raise ValueError(f"a digest of {len(document_digest)} bytes is not {self.digest_name}")
         before, after = self._attributes
         # Signed is the SET OF itself, not the [0] that stands for it in the container (RFC 5652, 5.4).
-        signature = signer.sign(b"".join((b"\x31", before, document_digest, after)))
+        return signer.sign(b"".join((b"\x31", before, document_digest, after)))
+
+    def wrap(self, document_digest: bytes, signature: bytes, token: bytes = b"") -> bytes:
+        """Wrap a signature of :meth:`sign`, DER.
+
+        Args:
+            document_digest: that was signed.
+            signature: over it.
+            token: TimeStampToken over the signature, DER; empty at B-B.
+        """
+        if token:
+            return self._whole(document_digest, signature, token)
         frame = self._frames.get(len(signature)) or self._frame(len(signature))
         return b"".join((frame[0], document_digest, frame[1], signature))
 
-    def contents_hex(self, der: bytes) -> bytes:
-        """Write a container for ``/Contents``: lower-case hex, zero-padded to 2 * ``max_bytes`` characters.
+    def room_for(self, token_bytes: int) -> int:
+        """The longest container with a token of at most so many bytes; ``max_bytes`` for none."""
+        return self.max_bytes + (token_bytes + _TOKEN_OVERHEAD if token_bytes else 0)
+
+    def contents_hex(self, der: bytes, room: int | None = None) -> bytes:
+        """Write a container for ``/Contents``: lower-case hex, zero-padded to twice as many characters as its room.
+
+        Args:
+            der: the container.
+            room: bytes, by :meth:`room_for`; ``max_bytes`` by default.
 
         Raises:
-            ValueError: longer than ``max_bytes``.
+            ValueError: longer than its room.
         """
-        if len(der) > self.max_bytes:
-            raise ValueError(f"a container of {len(der)} bytes does not fit in {self.max_bytes}")
-        return der.hex().encode("ascii").ljust(2 * self.max_bytes, b"0")
+        room = self.max_bytes if room is None else room
+        if len(der) > room:
+            raise ValueError(f"a container of {len(der)} bytes does not fit in {room}")
+        return der.hex().encode("ascii").ljust(2 * room, b"0")
 
     def _frame(self, signature_bytes: int) -> tuple[bytes, bytes]:
         """Encode what stands before the digest, and between it and a signature of this length.
 
-        Nothing follows the signature: there are no unsigned attributes at B-B,
-        and a timestamp comes in a later revision of the file.
+        Nothing follows the signature: there are no unsigned attributes at B-B.
         """
-        before, after = self._attributes
         profile = self._profile
         # Placeholders give every length its value; they are cut out again at the end.
+        whole = self._whole(bytes(profile.digest_bytes), bytes(signature_bytes), b"")
+        _, after = self._attributes
+        end = len(whole) - signature_bytes
+        middle = after + profile.signature_algorithm + _tlv(_OCTET_STRING, bytes(signature_bytes))[:-signature_bytes]
+        start = end - len(middle) - profile.digest_bytes
+        self._frames[signature_bytes] = frame = (whole[:start], middle)
+        return frame
+
+    def _whole(self, digest: bytes, signature: bytes, token: bytes) -> bytes:
+        """Encode the whole container."""
+        before, after = self._attributes
+        profile = self._profile
+        attribute = _tlv(_SEQUENCE, _ID_TIME_STAMP_TOKEN, _tlv(_SET, token))
         signer_info = _tlv(
             _SEQUENCE,
             _VERSION_1,
             self._signer_id,
             profile.digest_algorithm,
-            bytes((_CONTEXT_0,)) + before + bytes(profile.digest_bytes) + after,
+            bytes((_CONTEXT_0,)) + before + digest + after,
             profile.signature_algorithm,
-            _tlv(_OCTET_STRING, bytes(signature_bytes)),
+            _tlv(_OCTET_STRING, signature),
+            *([_tlv(_CONTEXT_1, attribute)] if token else []),
         )
         signed_data = _tlv(
             _SEQUENCE,
@@ -228,12 +270,7 @@ class CmsTemplate:
             self._certificates,
             _tlv(_SET, signer_info),
         )
-        whole = _tlv(_SEQUENCE, _ID_SIGNED_DATA, _tlv(_CONTEXT_0, signed_data))
-        end = len(whole) - signature_bytes
-        middle = after + profile.signature_algorithm + _tlv(_OCTET_STRING, bytes(signature_bytes))[:-signature_bytes]
-        start = end - len(middle) - profile.digest_bytes
-        self._frames[signature_bytes] = frame = (whole[:start], middle)
-        return frame
+        return _tlv(_SEQUENCE, _ID_SIGNED_DATA, _tlv(_CONTEXT_0, signed_data))
 
 
 def _attributes(certificate: bytes, issuer: bytes, serial_number: bytes, profile: _Profile) -> tuple[bytes, bytes]:

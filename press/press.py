@@ -35,7 +35,7 @@ from press.template import Template
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
-__all__ = ["IssuerLook", "LayoutProblem", "MixedUp", "Press", "Printed"]
+__all__ = ["IssuerLook", "LayoutProblem", "MixedUp", "Press", "Printed", "SignedTail"]
 
 
 CODE_LENGTH = 16  # characters of a verification code, ungrouped
@@ -80,6 +80,45 @@ class Printed:
     tail: bytes = field(repr=False)
     digest: bytes
     length: int
+
+
+class SignedTail:
+    """A certificate that is signed and waits for the time stamp over its signature, if it is to have one.
+
+    Attributes:
+        signature: the signature itself, which a time-stamping authority is shown the digest of.
+    """
+
+    def __init__(self, prefix: Prefix, tail: UnsignedTail, cms: CmsTemplate, signer: Signer, room: int) -> None:
+        self._prefix = prefix
+        self._tail = tail
+        self._cms = cms
+        self._room = room
+        covered = prefix.state(cms.digest_name)
+        covered.update(tail.before)
+        self._whole = covered.copy() if cms.digest_name == "sha256" else _fed(prefix.state("sha256"), tail.before)
+        covered.update(tail.after)
+        self._digest = covered.digest()
+        self.signature = cms.sign(self._digest, signer)
+
+    def finish(self, token: bytes = b"") -> Printed:
+        """Put the signature's container together, and digest the document.
+
+        Args:
+            token: TimeStampToken over ``signature``, DER; empty at B-B.
+
+        Raises:
+            ValueError: the token is longer than was said when the certificate was printed.
+        """
+        contents = self._cms.contents_hex(self._cms.wrap(self._digest, self.signature, token), self._room)
+        signed = b"".join((b"<", contents, b">", self._tail.after))
+        self._whole.update(signed)
+        return Printed(
+            prefix_digest=self._prefix.digest,
+            tail=self._tail.before + signed,
+            digest=self._whole.digest(),
+            length=len(self._prefix.content) + len(self._tail.before) + len(signed),
+        )
 
 
 class Press:
@@ -151,7 +190,20 @@ class Press:
         return [problem for problem in problems if problem is not None]
 
     def print(self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str) -> Printed:
-        """Print and sign one certificate.
+        """Print and sign one certificate, without a time stamp; arguments and errors are those of :meth:`sign`."""
+        return self.sign(claims, photo=photo, qr_text=qr_text, message=message, proof=proof).finish()
+
+    def sign(  # noqa: PLR0913 - the parts of one certificate
+        self,
+        claims: Claims,
+        *,
+        photo: bytes | None,
+        qr_text: str,
+        message: bytes,
+        proof: str,
+        token_bytes: int = 0,
+    ) -> SignedTail:
+        """Print and sign one certificate, and leave room for the time stamp over its signature.
 
         Args:
             claims: what it says; its digests must be those of the photo and the prefix.
@@ -159,6 +211,7 @@ class Press:
             qr_text: the text of the QR code, within ``qr_budget``.
             message: the signed claims, attached as ``certificate.cose``.
             proof: of the issue leaf, attached as ``certificate.tlog-proof``.
+            token_bytes: the longest token there may come; 0 for none.
 
         Raises:
             MixedUp: issuer, photo or prefix are not those of the claims.
@@ -175,6 +228,7 @@ class Press:
         values = display_values(self.template, claims)
         pieces = [writer.piece(values) for writer in layout.writers]
         content, glyphs = join_content(pieces, layout.pictures(jpeg))
+        room = self._cms.room_for(token_bytes)
         tail = write_tail(
             layout.prefix,
             TailParts(
@@ -186,28 +240,10 @@ class Press:
                 proof=proof.encode("utf-8"),
                 signed_at=claims.issued_at,
                 document_id=hashlib.sha256(message).digest()[:16],
-                contents_width=2 * self._cms.max_bytes,
+                contents_width=2 * room,
             ),
         )
-        return self._sign(layout.prefix, tail)
-
-    def _sign(self, prefix: Prefix, tail: UnsignedTail) -> Printed:
-        cms, signer = self._cms, self._signer
-        if cms is None or signer is None:
-            raise AssertionError("print() has checked this")
-        covered = prefix.state(cms.digest_name)
-        covered.update(tail.before)
-        whole = covered.copy() if cms.digest_name == "sha256" else _fed(prefix.state("sha256"), tail.before)
-        covered.update(tail.after)
-        contents = cms.contents_hex(cms.build(covered.digest(), signer))
-        signed = b"".join((b"<", contents, b">", tail.after))
-        whole.update(signed)
-        return Printed(
-            prefix_digest=prefix.digest,
-            tail=tail.before + signed,
-            digest=whole.digest(),
-            length=len(prefix.content) + len(tail.before) + len(signed),
-        )
+        return SignedTail(layout.prefix, tail, self._cms, self._signer, room)
 
     def _check_claims(self, claims: Claims, photo: bytes | None, prefix: Prefix) -> None:
         if claims.issuer_name != self.look.name:

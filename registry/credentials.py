@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from credential.errors import InputError
 from credential.model import Holder, PartialDate, State
 from credential.names import fold_name_for_matching
+from credential.profile import SignatureProfile
 from registry.batches import insert_pack, record_owner
 from registry.chunks import PhotoPlace
 from registry.columns import askable, table_of
@@ -200,7 +201,13 @@ def open_sealed(key: RecordKey, row: CredentialRow | Row[Any]) -> tuple[bytes, s
     return fields[_CLAIMS], fields[_QR_TEXT]
 
 
-def insert_files(session: Session, pack: Pack, files: Iterable[SealedFile], now: datetime) -> None:
+def insert_files(
+    session: Session,
+    pack: Pack,
+    files: Iterable[SealedFile],
+    now: datetime,
+    profile: SignatureProfile = SignatureProfile.B_B,
+) -> None:
     """Register a stored pack of tails and the file each of its entries makes."""
     pack_id = insert_pack(session, pack, now)
     entries = {entry.row_number: entry for entry in pack.entries}
@@ -215,6 +222,7 @@ def insert_files(session: Session, pack: Pack, files: Iterable[SealedFile], now:
             "pack_offset": entries[file.row_number].offset,
             "pack_length": entries[file.row_number].length,
             "seal_leaf": file.seal_leaf,
+            "profile": profile.value,
             "stored_at": now,
         }
         for file in files

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from credential.errors import ConfigError, InputError, RefusedError
 from credential.names import fold_name_for_matching
+from credential.profile import SignatureProfile
 from registry.tables import IssuerRow, PersonRow
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
@@ -107,6 +108,7 @@ class IssuerSettings:
         ban_from: when a ban after fraud begins: ``next-year`` (次年, of the decision) or
             ``year-after-review`` (评审次年); only the default of a date that is data.
         ban_years: how long such a ban lasts.
+        signature_profile: PAdES baseline level, as ``credential.profile`` names it.
     """
 
     type_code: str
@@ -119,6 +121,7 @@ class IssuerSettings:
     is_sample: bool = False
     ban_from: str = "next-year"
     ban_years: int = 3
+    signature_profile: str = SignatureProfile.B_B.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,19 @@ def get_issuer(session: Session, issuer_id: str) -> Issuer:
     if row is None:
         raise UnknownIssuer(issuer_id)
     return Issuer(row.id, row.uscc, row.name, row.division, _settings(row.settings))
+
+
+def set_signature_profile(session: Session, issuer_id: str, profile: SignatureProfile) -> None:
+    """Say how an issuer's certificates are signed from now on; what waits for printing has to be approved anew.
+
+    Raises:
+        UnknownIssuer: there is none with this id.
+    """
+    row = session.get(IssuerRow, issuer_id)
+    if row is None:
+        raise UnknownIssuer(issuer_id)
+    row.settings = {**row.settings, "signature_profile": profile.value}
+    session.flush()
 
 
 def lock_issuer(session: Session, issuer_id: str) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from credential.errors import RefusedError, UnavailableError
 from credential.ports import Clock
+from credential.profile import SignatureProfile
 from credential.trust import Role, TrustList
 from issuer.change import ChangeDesk
 from issuer.engine import Engine, ProcessPool, Records, SingleProcess
@@ -36,15 +37,13 @@ from service.issuers import make_keys
 from service.key_places import KeyPlaces
 from service.passphrase import passphrase_of
 from service.pinned import read_own_trust_list
-from service.profiles import timestamp_client
+from service.profiles import stamping, timestamp_client
 from service.reading import HERE, Reader
 from service.registry_address import registry_address
 from service.settings import Settings
 from service.templates import KnownTemplates, TemplateShelf
 from service.witness_list import WitnessList
 from verifier.report import Integrity, Trust
-
-SIGNATURE_PROFILE = "PAdES-B-B, DocMDP P=1"
 
 DEFAULT_PUBLIC_URL = "https://zs.example.gov.cn"
 CLAIMS_ATTACHMENT = "certificate.cose"
@@ -231,6 +230,7 @@ class House:
             proofs=self.log_reader,
             check_document=self.check_document,
             now=self.now,
+            stamping=stamping(SignatureProfile(issuer.settings.signature_profile), press, lambda: self.timestamps),
         )
 
     def keep_template(self, line: IssuingLine) -> None:
@@ -286,7 +286,7 @@ class House:
             "template": press.template.folder.name,
             "template version": press.template.digest.hex(),
             **layouts,
-            "signature profile": f"{SIGNATURE_PROFILE}; {chain}",
+            "signature profile": f"PAdES-{issuer.settings.signature_profile}, DocMDP P=1; {chain}",
         }
 
 

@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from credential.errors import ConfigError
+from credential.profile import SignatureProfile
+from issuer.line import Stamping
 from keys.timestamp import TimestampClient
+from press.press import Press
 
 
 class NoTimestampAuthority(ConfigError):
@@ -37,3 +40,24 @@ def timestamp_client(urls: str, anchors: Sequence[bytes], now: Callable[[], date
     if not addresses or not anchors:
         return None
     return TimestampClient(addresses, anchors, now=now, random=os.urandom)
+
+
+def stamping(
+    profile: SignatureProfile, press: Press, timestamps: Callable[[], TimestampClient | None]
+) -> Stamping | None:
+    """What a line of this profile prints with; None where no time stamp is asked for.
+
+    Args:
+        profile: of the issuer.
+        press: signs.
+        timestamps: connects to the authorities; only asked where there is to be a time stamp.
+
+    Raises:
+        NoTimestampAuthority: the profile needs one, and there is none.
+    """
+    if not profile.is_stamped:
+        return None
+    client = timestamps()
+    if client is None:
+        raise NoTimestampAuthority(profile)
+    return Stamping(press, client)

@@ -11,6 +11,24 @@ from dataclasses import dataclass
 
 from asn1crypto import parser
 
+from credential.der import is_canonical_der, read_header
+
+__all__ = [
+    "BadRange",
+    "SignedRange",
+    "certificates_in",
+    "check_contents",
+    "check_range",
+    "contents_at",
+    "first_message",
+    "has_only_line_ends",
+    "is_canonical_der",
+    "is_lower_case",
+    "last_message",
+    "revisions_of",
+    "signed_ends",
+]
+
 _HEX = re.compile(rb"[0-9A-Fa-f]*")
 _ZEROS = re.compile(rb"\0*")
 _LINE_ENDS = re.compile(rb"[\r\n]*")
@@ -169,43 +187,6 @@ def revisions_of(document: bytes) -> Iterator[bytes]:
         yield document[:end]
 
 
-def is_canonical_der(message: bytes) -> bool:
-    """Whether every length in a DER message is definite and as short as can be.
-
-    A message whose lengths are canonical has exactly one encoding of each
-    length, so that no byte of it can be changed without changing its meaning.
-    """
-    waiting = [(0, len(message))]
-    while waiting:
-        position, end = waiting.pop()
-        while position < end:
-            step = _read_header(message, position, end)
-            if step is None:
-                return False
-            start, behind = step
-            if message[position] & 0x20:  # constructed
-                waiting.append((start, behind))
-            position = behind
-    return True
-
-
-def _read_header(message: bytes, position: int, end: int) -> tuple[int, int] | None:
-    """Read tag and length; gives where the content starts and ends, or None."""
-    if message[position] & 0x1F == 0x1F or position + 2 > end:
-        return None  # tags of several bytes do not occur in a CMS message
-    first = message[position + 1]
-    start = position + 2
-    if first >= 0x80:
-        octets = message[start : start + first - 0x80]
-        start += first - 0x80
-        length = int.from_bytes(octets, "big")
-        if first == 0x80 or start > end or octets[0] == 0 or length < 0x80:
-            return None
-    else:
-        length = first
-    return (start, start + length) if start + length <= end else None
-
-
 def certificates_in(message: bytes) -> tuple[bytes, ...]:
     """Cut the certificates out of a CMS message in canonical DER, unread and in their order.
 
@@ -229,7 +210,7 @@ def certificates_in(message: bytes) -> tuple[bytes, ...]:
 
 def _enter(message: bytes, position: int, end: int, tag: int) -> tuple[int, int]:
     """Give where the content of an element of this tag starts and ends."""
-    step = _read_header(message, position, end) if position < end and message[position] == tag else None
+    step = read_header(message, position, end) if position < end and message[position] == tag else None
     if step is None:
         raise BadRange("contents", "/Contents holds no SignedData with certificates")
     return step
