@@ -52,6 +52,7 @@ class HistoryKind(StrEnum):
     KEY_CERTIFIED = "key-certified"
     KEY_RETIRED = "key-retired"
     KEY_COMPROMISED = "key-compromised"
+    CERTIFICATE_REVOKED = "key-certificate-revoked"  # X.509, by the own CA
     TRUST_LIST_PUBLISHED = "trust-list-published"
     BACKED_UP = "system-backed-up"
     RESTORED = "system-restored"

@@ -2,18 +2,18 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from credential.errors import InputError
 from credential.identity import check_uscc
 from credential.ports import Algorithm
 from credential.trust import Role
-from keys.authority import ISSUING, ROOT, DevelopmentAuthority, Organization
-from keys.store import KeyStore
+from keys.authority import ISSUING, Organization
 from press.cms import UnusablePDFKey
 from registry.issuers import Issuer, IssuerSettings, Person, add_issuer, add_person, list_issuers, list_persons
-from service.folder import DataFolder, Installation, check_public_url
+from service.crl import authority_of, publish_crls
+from service.folder import check_public_url
 from service.trust import found_trust_list, renew_trust_list
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ class IssuerNeeded(InputError):
 #: What the development CA signs with; its certificates live long, so it is stronger than what it signs.
 CA_ALGORITHM = Algorithm.RSA_3072
 SIGNING_CERT_LIFETIME = timedelta(days=3 * 365)
-CRL_LIFETIME = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +91,13 @@ def make_keys(house: "House") -> None:
         store.signer(role, owner)
     wanted = ((Role.LOG, Algorithm.ED25519), (Role.STATUS, Algorithm.P256), (Role.TRUST_ROOT, Algorithm.ED25519))
     for role, algorithm in wanted:
-        if (role, "") not in present:
+        is_offline = role is Role.TRUST_ROOT and house.folder.roots.exists()  # taken out: there is no need for another
+        if (role, "") not in present and not is_offline:
             store.create(role, algorithm, now=now)
     if not house.folder.master_key.exists():
         store.create_master_key()
     if (ISSUING, "") not in present:
-        _authority(store, house.installation).create(CA_ALGORITHM, now)
+        authority_of(store, house.installation).create(CA_ALGORITHM, now)
     found_trust_list(house)
 
 
@@ -175,19 +175,6 @@ def all_persons(house: "House") -> list[Person]:
         return list_persons(session)
 
 
-def publish_crls(folder: DataFolder, installation: Installation, store: KeyStore, now: datetime) -> None:
-    """Publish the revocation lists of the development CA."""
-    authority = _authority(store, installation)
-    folder.ca.mkdir(parents=True, exist_ok=True)
-    for role, name in ((ROOT, "root.crl"), (ISSUING, "issuing.crl")):
-        crl = authority.make_crl(role, number=int(now.timestamp()), this_update=now, next_update=now + CRL_LIFETIME)
-        (folder.ca / name).write_bytes(crl)
-
-
-def _authority(store: KeyStore, installation: Installation) -> DevelopmentAuthority:
-    return DevelopmentAuthority(store, f"{installation.public_url}/ca")
-
-
 def _make_issuer_keys(house: "House", issuer: Issuer, pdf_algorithm: Algorithm) -> None:
     """Make an issuer's two keys and its signing certificate, those that are not there yet."""
     store, now = house.store, house.now()
@@ -196,11 +183,11 @@ def _make_issuer_keys(house: "House", issuer: Issuer, pdf_algorithm: Algorithm) 
         if (role, issuer.id) not in present:
             store.create(role, algorithm, issuer.id, now=now)
     if not store.chain(Role.PDF, issuer.id):
-        _authority(store, house.installation).certify(
+        authority_of(store, house.installation).certify(
             Role.PDF,
             issuer.id,
             Organization(issuer.name, issuer.uscc),
             not_before=now,
             not_after=now + SIGNING_CERT_LIFETIME,
         )
-    publish_crls(house.folder, house.installation, store, now)
+    publish_crls(house)

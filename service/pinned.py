@@ -69,7 +69,7 @@ class Pinned:
 
 def pin_roots(folder: DataFolder, roots: Sequence[bytes], threshold: int) -> None:
     """Remember which roots are believed here; what was seen under others is forgotten."""
-    _write(folder, Pinned(tuple(roots), threshold))
+    write_pinned(folder, Pinned(tuple(roots), threshold))
 
 
 def read_pinned(folder: DataFolder) -> Pinned:
@@ -130,7 +130,7 @@ def remember_list(folder: DataFolder, trust: TrustList, digest: str) -> None:
         pinned = read_pinned(folder)  # again, for another process may have seen a newer one by now
         is_same = trust.version == pinned.seen_version and pinned.seen_digest in {"", digest}
         if is_same or trust.version > pinned.seen_version:
-            _write(folder, Pinned(trust.roots, trust.threshold, trust.version, digest))
+            write_pinned(folder, Pinned(trust.roots, trust.threshold, trust.version, digest))
 
 
 def read_own_trust_list(folder: DataFolder, now: datetime) -> TrustList:
@@ -170,7 +170,8 @@ def content_digest(envelope: bytes) -> str:
     return sha256(open_envelope(envelope, PAYLOAD_TYPE).payload).hexdigest()
 
 
-def _write(folder: DataFolder, pinned: Pinned) -> None:
+def write_pinned(folder: DataFolder, pinned: Pinned) -> None:
+    """Put this in the place of what is believed here, durably."""
     content = {
         "threshold": pinned.threshold,
         "roots": [b64encode(root).decode("ascii") for root in pinned.roots],

@@ -26,39 +26,41 @@ _CODES: Mapping[int, str] = {
     408: "body-too-slow",
     # A rule says no; the sentence says what has to change first.
     409: (
-        "already-exists already-proposed already-revoked already-superseded answer-shown-once backup-needed "
-        "bad-signature batch-state binding-changed change-not-allowed data-folder-in-use digest-differs "
+        "already-exists already-pinned already-proposed already-revoked already-superseded answer-shown-once "
+        "backup-needed bad-signature batch-state binding-changed change-not-allowed data-folder-in-use digest-differs "
         "key-file-exists key-of-the-service key-state kind-not-in-token log-fork-found log-fork-seen log-shrank "
-        "mirror-ahead mirror-differs not-a-demo-folder not-approved not-correctable not-logged not-own-trust-list "
-        "not-printed not-to-hand-over nothing-to-hand-over nothing-to-issue other-old-size predecessor-changed "
-        "proposal-decided public-url-fixed record-erased refused request-runs same-name serials-exhausted "
-        "state-moved status-is-final succession-under-way template-changing title-taken token-key-exists "
-        "too-few-witnesses trust-list-expired trust-list-not-signed trust-list-older trust-list-twice witness-taken"
+        "mirror-ahead mirror-differs no-root-here not-a-demo-folder not-approved not-correctable not-logged "
+        "not-own-trust-list not-printed not-the-draft not-to-hand-over nothing-to-hand-over nothing-to-issue "
+        "other-old-size own-log-key predecessor-changed proposal-decided public-url-fixed record-erased refused "
+        "request-runs root-in-data-folder root-not-confirmed root-still-needed same-name serials-exhausted "
+        "signing-cert-revoked state-moved status-is-final succession-under-way template-changing title-taken "
+        "token-key-exists too-few-witnesses trust-list-expired trust-list-not-signed trust-list-older "
+        "trust-list-twice witness-exists witness-taken"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",
     416: "range-outside",
     # The request can be read, and a value in it is bad.
     422: (
-        "another-person artwork-too-heavy bad-blob-name bad-cbor bad-chain bad-checkpoint bad-claim-code bad-claims "
-        "bad-cose-message bad-date bad-day bad-decision bad-division bad-encoding bad-envelope bad-history-subject "
-        "bad-id bad-id-number bad-identifier bad-input bad-key-name bad-leaf bad-log-proof bad-monitor-state "
-        "bad-name bad-named-key bad-note bad-opening bad-photo bad-photo-archive bad-proof bad-public-address "
-        "bad-public-key bad-qr-text bad-serial bad-set bad-share bad-split bad-status-token bad-symbol-text "
-        "bad-table bad-template-name bad-timestamp bad-token-request bad-trust-list bad-uscc bad-verification-code "
-        "bad-verify-request bad-witness-address cannot-copy duplicate-heading effective-before-issue "
-        "effective-in-future empty-file encrypted-workbook field-twice file-exists id-number-15-digits "
-        "id-number-birth-date id-number-characters id-number-check-digit id-number-length incomplete-ban "
-        "invalid-request issuer-needed key-used-otherwise log-not-consistent macro-workbook missing-columns "
-        "missing-file missing-glyph mixed-up-certificate name-character name-lost-character name-missing "
-        "name-mixes-latin name-needed name-too-long no-header-row no-rows no-such-role no-template not-a-workbook "
-        "not-xlsx-name note-needed nothing-changed nothing-to-verify old-workbook overflow photo-damaged "
-        "photo-not-base64 qr-text-too-long reader-died reader-too-slow record-refused search-by-one several-issuers "
-        "several-sheets share-of-another-set share-twice shares-disagree shares-of-another-key sheet-or-set "
-        "status-expired too-few-shares too-many-rows trial-default trust-needed unknown-field unknown-qr-format "
-        "unknown-reason unknown-sample unknown-shape unknown-sheet unknown-sheet-kind unreadable-artwork "
-        "unreadable-file unreadable-verifying-file unregistered-person unsafe-workbook unwritable-file web-page "
-        "where-shares-go wrong-extension wrong-kind"
+        "another-person artwork-too-heavy bad-blob-name bad-cbor bad-cert-number bad-chain bad-checkpoint "
+        "bad-claim-code bad-claims bad-cose-message bad-date bad-day bad-decision bad-division bad-encoding "
+        "bad-envelope bad-history-subject bad-id bad-id-number bad-identifier bad-input bad-key-name bad-leaf "
+        "bad-log-proof bad-monitor-state bad-name bad-named-key bad-note bad-opening bad-photo bad-photo-archive "
+        "bad-proof bad-public-address bad-public-key bad-qr-text bad-root-file bad-serial bad-set bad-share bad-split "
+        "bad-status-token bad-symbol-text bad-table bad-template-name bad-timestamp bad-token-request bad-trust-list "
+        "bad-uscc bad-verification-code bad-verify-request bad-witness-address bad-witness-name cannot-copy "
+        "duplicate-heading effective-before-issue effective-in-future empty-file encrypted-workbook field-twice "
+        "file-exists id-number-15-digits id-number-birth-date id-number-characters id-number-check-digit "
+        "id-number-length incomplete-ban invalid-request issuer-needed key-used-otherwise log-not-consistent "
+        "macro-workbook missing-columns missing-file missing-glyph mixed-up-certificate name-character "
+        "name-lost-character name-missing name-mixes-latin name-needed name-too-long no-header-row no-rows "
+        "no-such-role no-template not-a-workbook not-confirmed not-xlsx-name note-needed nothing-changed "
+        "nothing-to-verify old-workbook overflow photo-damaged photo-not-base64 qr-text-too-long reader-died "
+        "reader-too-slow record-refused search-by-one several-issuers several-sheets share-of-another-set share-twice "
+        "shares-disagree shares-of-another-key sheet-or-set status-expired too-few-shares too-many-rows trial-default "
+        "trust-needed unknown-field unknown-qr-format unknown-reason unknown-sample unknown-shape unknown-sheet "
+        "unknown-sheet-kind unknown-signing-cert unreadable-artwork unreadable-file unreadable-verifying-file "
+        "unregistered-person unsafe-workbook unwritable-file web-page where-shares-go wrong-extension wrong-kind"
     ),
     429: "too-many-requests",
     # The installation is at fault; people are told the code only, the log has the place.
@@ -69,7 +71,7 @@ _CODES: Mapping[int, str] = {
         "bad-verifier-key bad-witness-file database-not-migrated database-rules-changed database-too-new "
         "different-qr-symbol error fault folder-too-new key-kept-elsewhere key-not-held key-store-locked log-forked "
         "log-rolled-back missing-bundle missing-font missing-key missing-passphrase no-data-folder no-issuing-keys "
-        "no-key-places no-timestamp-authority no-verifier-key private-file-open-to-others qr-too-small "
+        "no-key-places no-timestamp-authority no-verifier-key no-witness private-file-open-to-others qr-too-small "
         "role-too-mighty roles-not-known status-slots-damaged status-tampered store-not-create-only "
         "template-name-twice token-not-set unknown-key-place unknown-qr-symbol unknown-setting "
         "unreadable-private-file unsupported-qr-symbol unusable-pdf-key unusable-token-key wrong-font-digest "
@@ -77,12 +79,12 @@ _CODES: Mapping[int, str] = {
     ),
     501: "status-history",
     503: (
-        "blobs-unavailable database-copy-failed database-unavailable file-trouble foreign-document history-broken "
-        "history-tampered intake-busy log-damaged mirror-unavailable missing-blob no-checkpoint no-timestamp "
-        "not-cosigned not-ready not-witnessed pack-damaged published-file-damaged reader-unavailable "
-        "sandbox-unavailable sealed-data-damaged service-stops status-list-damaged template-version-lost "
-        "time-stamping-failed token-forked token-unavailable trust-draft-damaged trust-list-unusable unavailable "
-        "unknown-status-list verifier-busy witness-damaged worker-died wrong-pack"
+        "blobs-unavailable ca-revocations-damaged database-copy-failed database-unavailable file-trouble "
+        "foreign-document history-broken history-tampered intake-busy log-damaged mirror-unavailable missing-blob "
+        "no-checkpoint no-timestamp not-cosigned not-ready not-witnessed pack-damaged published-file-damaged "
+        "reader-unavailable sandbox-unavailable sealed-data-damaged service-stops status-list-damaged "
+        "template-version-lost time-stamping-failed token-forked token-unavailable trust-draft-damaged "
+        "trust-list-unusable unavailable unknown-status-list verifier-busy witness-damaged worker-died wrong-pack"
     ),
 }
 

@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         description="File (mode 600) of yinzheng keys export-verifier, for serve --role verifier; by default "
         "verifier.key in the data folder.",
     )
+    witness: Path = Field(
+        default=Path("witness"),
+        description="Folder of `yinzheng witness`, which cosigns other bureaus' logs: a key and what was cosigned. "
+        "Apart from the data folder, and never restored from a backup.",
+    )
     lang: Literal["", "zh", "en"] = Field(
         default="", description="Language of the command line: zh or en; empty follows the system's locale."
     )

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from credential.cose import key_id
 from credential.dsse import open_envelope
-from credential.errors import Error, RefusedError, UnavailableError
+from credential.errors import Error, RefusedError
 from credential.leaves import key_leaf, trust_list_leaf
 from credential.ports import Signer
 from credential.trust import (
@@ -276,7 +276,7 @@ def _settle(house: "House") -> bool:
     drop_publishing(folder)
     try:
         house.log.sequence(house.now())
-    except UnavailableError as error:  # the list must go out even when the log cannot; its leaves wait in the outbox
+    except Error as error:  # a withdrawn key must be told even if the log is damaged or forked; the leaves wait for it
         _logger.warning("trust list %d is published and not yet in the log: %s", trust.version, error.code)
     return True
 

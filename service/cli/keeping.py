@@ -1,4 +1,4 @@
-"""``keys``, ``status``, ``log``, ``doctor``: what keeps the house in order."""
+"""``keys``, ``log``, ``doctor``: what keeps the house in order."""
 
 import json
 import sys
@@ -7,26 +7,24 @@ from typing import Annotated
 
 import typer
 
+from service.cli.amended import show_amended
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
 from service.cli.registry import export_verifier
 from service.cli.screens import console, pairs, plain, table
-from service.cli.trust import show_amended
+from service.crl import publish_crls
 from service.doctor import Finding, examine_house
-from service.issuers import publish_crls
-from service.keeping import key_lines, refresh_status_lists, verify_whole_log
+from service.keeping import verify_whole_log
 from service.trust import renew_trust_list
 
 _STYLE = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "bad": "[bold red]✗[/]"}
 
 keys_app = typer.Typer(help=say("密钥", "keys"), no_args_is_help=True)
-status_app = typer.Typer(help=say("状态列表", "status lists"), no_args_is_help=True)
 log_app = typer.Typer(help=say("签发日志", "the transparency log"), no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    keys_app.command("list", help=say("列出密钥(只列公开部分)", "list the keys; public parts only"))(keys_list)
     keys_app.command("trust-list", help=say("输出已签名的信任列表", "print the signed trust list"))(keys_trust_list)
     keys_app.command(
         "export-verifier",
@@ -36,31 +34,11 @@ def add_to(app: typer.Typer) -> None:
     keys_app.command("renew-trust-list", help=say("重签信任列表, 有效期一年", "sign the trust list for another year"))(
         keys_renew_trust_list
     )
-    status_app.command(
-        "refresh",
-        help=say("重签超过有效间隔的状态列表; 供定时任务每 10 分钟执行", "publish lists past their ttl; for a timer"),
-    )(status_refresh)
-    app.add_typer(status_app, name="status")
     app.add_typer(keys_app, name="keys")
     app.add_typer(log_app, name="log")
     app.command("doctor", help=say("体检: 逐项检查, 并给出处理办法", "check the house; every finding has a cure"))(
         doctor
     )
-
-
-def keys_list(context: typer.Context) -> None:
-    """List the keys."""
-    shown = table(
-        say("密钥", "keys"),
-        say("用途", "role"),
-        say("机构", "owner"),
-        say("算法", "algorithm"),
-        say("指纹", "key ID"),
-        say("证书有效至", "certificate until"),
-    )
-    for one in key_lines(house_of(context)):
-        shown.add_row(one.role, one.owner or "-", one.algorithm, one.key_id, one.valid_until or "-")
-    console.print(shown)
 
 
 def keys_trust_list(context: typer.Context) -> None:
@@ -71,7 +49,7 @@ def keys_trust_list(context: typer.Context) -> None:
 def keys_renew_trust_list(context: typer.Context) -> None:
     """Sign the trust list anew; it expires after a year without it."""
     house = house_of(context)
-    publish_crls(house.folder, house.installation, house.store, house.now())
+    publish_crls(house)
     show_amended(renew_trust_list(house))
 
 
@@ -88,12 +66,6 @@ def log_verify(context: typer.Context) -> None:
             },
         )
     )
-
-
-def status_refresh(context: typer.Context) -> None:
-    """Publish the status lists that are due; they expire after a day without it."""
-    written = refresh_status_lists(house_of(context))
-    console.print(say(f"已更新 {len(written)} 个状态列表", f"{len(written)} status lists were published"))
 
 
 def doctor(

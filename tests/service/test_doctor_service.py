@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from service.doctor import examine_house
 from service.finding import Finding
 from service.house import House, SystemClock
 from service.settings import Settings
-from tests.service.at_hand import PASSPHRASE, person_row, run, write_sheet
+from tests.service.at_hand import PASSPHRASE, StoppedClock, person_row, run, write_sheet
 
 
 @pytest.fixture(autouse=True)
@@ -63,13 +64,15 @@ def test_a_token_that_ends_soon_is_named(data: Path) -> None:
     assert found.found[1] == "1 expire within two weeks: soon"
 
 
-def test_revocation_lists_that_end_are_renewed_with_the_trust_list(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_revocation_lists_that_end_are_told_and_renewed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert about(data, "revocation lists (CRL)").level == "ok"
-    monkeypatch.setattr(doctor_service, "SOON", timedelta(days=91))
-    assert about(data, "revocation lists (CRL)").level == "warn"
-    before = (data / "public" / "ca" / "root.crl").read_bytes()
-    assert run("--data", data, "keys", "renew-trust-list").code == 0
-    assert (data / "public" / "ca" / "root.crl").read_bytes() != before
+    for days in (5, 8):
+        monkeypatch.setattr("service.house.SystemClock", partial(StoppedClock, timedelta(days=days)))
+        found = about(data, "revocation lists (CRL)")
+        assert found.level == "warn"
+        assert "yinzheng status refresh" in str(found.cure)
+    assert run("--data", data, "status", "refresh").code == 0
+    assert about(data, "revocation lists (CRL)").level == "ok"
 
 
 def test_a_private_file_that_others_may_read_is_bad(data: Path) -> None:

@@ -3,18 +3,34 @@
 import base64
 import errno
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
-from credential.trust import Role, TrustList, TrustListExpired, TrustListNotSigned, TrustListOlder, open_trust_list
+import service.trust
+from credential.leaves import key_leaf, trust_list_leaf
+from credential.trust import (
+    BadTrustList,
+    Role,
+    TrustList,
+    TrustListExpired,
+    TrustListNotSigned,
+    TrustListOlder,
+    open_trust_list,
+)
 from keys.store import KeyStore
+from registry.history import HistoryKind
+from registry.log.tables import LogLeafRow
+from registry.tables import HistoryRow
 from service.folder import DataFolder
 from service.house import House
 from service.pinned import (
     BadPinnedRoots,
+    content_digest,
     newest_version,
     pin_roots,
     pinned_roots,
@@ -23,6 +39,7 @@ from service.pinned import (
     seen_version,
 )
 from service.settings import Settings
+from service.trust import NotOwnList, amend_trust_list, settle_trust_list
 from service.verifying import UnreadableFile, read_foreign_trust_list
 from tests.service.at_hand import PASSPHRASE, StoppedClock, run
 
@@ -207,3 +224,136 @@ def test_a_damaged_version_is_no_version(version: str, data: Path) -> None:
 
     with pytest.raises(BadPinnedRoots):
         own(data)
+
+
+# ---- publishing ---------------------------------------------------------------------------------------------
+
+
+def logged(house: House) -> list[bytes]:
+    """Every leaf of the log, and those that wait for it."""
+    with house.database.reading() as session:
+        return list(session.execute(select(LogLeafRow.leaf)).scalars())
+
+
+def test_every_list_and_every_key_that_it_is_the_first_to_name_is_in_the_log(made: Path) -> None:
+    house = House(Settings(data=made), PASSPHRASE.encode(), StoppedClock(timedelta()))
+    leaves, trust = logged(house), own(made)
+    for version in (1, 2):
+        envelope = (made / "public" / "trust-lists" / f"{version}.json").read_bytes()
+        assert leaves.count(trust_list_leaf(envelope)) == 1
+    for key in trust.keys:
+        assert leaves.count(key_leaf(key.role, key.issuer, key.public_key)) == 1
+    assert leaves.count(key_leaf(Role.TRUST_ROOT, "", trust.roots[0])) == 1
+    checkpoint = house.log_reader.verify(house.store.public_key(Role.LOG), house.installation.log_origin)
+    assert checkpoint.size == len(leaves), "all of them are under the published checkpoint"
+
+
+def test_every_published_list_stands_in_the_history(made: Path) -> None:
+    house = House(Settings(data=made), PASSPHRASE.encode(), StoppedClock(timedelta()))
+    digest = content_digest((made / "public" / "trust-list.json").read_bytes())
+    with house.database.reading() as session:
+        rows = session.exec(select(HistoryRow).where(HistoryRow.kind == HistoryKind.TRUST_LIST_PUBLISHED)).all()
+
+    assert [one.subject for one in rows][-1] == f"trust list 2, 4 keys, {digest}: issuer nb added"
+
+
+STEPS = [
+    "service.trust.keep_publishing",
+    "service.trust.put_leaves",
+    "service.trust.log_head",
+    "service.trust.replace_durably",
+    "service.trust.remember_list",
+    "service.trust.drop_drafts",
+    "service.trust.drop_publishing",
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_any_step_the_list_is_published_once_or_not_at_all(
+    step: str, when: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(Settings(data=data), PASSPHRASE.encode(), StoppedClock(timedelta()))
+    real = getattr(service.trust, step.rpartition(".")[2])
+
+    def killed(*arguments: object) -> object:
+        if when == "after":
+            real(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as doors:
+        doors.setattr(step, killed)
+        with pytest.raises(Killed):
+            amend_trust_list(house, lambda trust: trust, why="renewed")
+    assert own(data).version in {2, 3}, "whatever happened, there is a list that is believed"
+    again = House(Settings(data=data), PASSPHRASE.encode(), StoppedClock(timedelta()))
+    settle_trust_list(again)
+    version = own(data).version
+    assert version == (2 if (step, when) == (STEPS[0], "before") else 3)
+
+    leaves = logged(again)
+    for number in range(1, version + 1):
+        envelope = (data / "public" / "trust-lists" / f"{number}.json").read_bytes()
+        assert leaves.count(trust_list_leaf(envelope)) == 1
+    assert len(set(leaves)) == len(leaves)
+    with again.database.reading() as session:
+        kinds = session.exec(select(HistoryRow.kind)).all()
+    assert kinds.count(HistoryKind.TRUST_LIST_PUBLISHED) == version
+    assert not settle_trust_list(again)
+    assert amend_trust_list(again, lambda trust: trust, why="next").version == version + 1
+
+
+class Killed(BaseException):
+    """What no handler catches."""
+
+
+def test_what_the_installation_would_not_believe_is_not_published(data: Path) -> None:
+    house = House(Settings(data=data), PASSPHRASE.encode(), StoppedClock(timedelta()))
+    before = house.folder.trust_list.read_bytes()
+    changes: list[Callable[[TrustList], TrustList]] = [
+        lambda trust: replace(trust, log_origin="another.example/log"),
+        lambda trust: replace(trust, keys=tuple(key for key in trust.keys if key.role is not Role.LOG)),
+        lambda trust: replace(trust, keys=tuple(key for key in trust.keys if key.role is not Role.STATUS)),
+    ]
+    for change in changes:
+        with pytest.raises(NotOwnList):
+            amend_trust_list(house, change, why="a mistake")
+    with pytest.raises(BadTrustList):
+        amend_trust_list(house, lambda trust: replace(trust, threshold=2), why="more roots than there are")
+
+    assert house.folder.trust_list.read_bytes() == before
+    assert not settle_trust_list(house)
+    assert not list(data.glob("trust-drafts/*.json"))
+
+
+def test_a_change_starts_from_the_newest_list_even_if_an_older_file_was_put_there(data: Path) -> None:
+    """Else a restored folder would bring a withdrawn key back."""
+    house = House(Settings(data=data), PASSPHRASE.encode(), StoppedClock(timedelta()))
+    old = house.folder.trust_list.read_bytes()
+    since = own(data).issued_at
+    amend_trust_list(
+        house,
+        lambda trust: replace(trust, keys=tuple(replace(key, compromised_since=since) for key in trust.keys)),
+        why="all is lost",
+    )
+    house.folder.trust_list.write_bytes(old)
+    assert amend_trust_list(house, lambda trust: trust, why="renewed").version == 4
+    assert all(key.compromised_since == since for key in own(data).keys)
+
+
+def test_without_the_newest_list_no_change_is_made(data: Path) -> None:
+    house = House(Settings(data=data), PASSPHRASE.encode(), StoppedClock(timedelta()))
+    old = house.folder.trust_list.read_bytes()
+    amend_trust_list(house, lambda trust: trust, why="renewed")
+    house.folder.trust_list.write_bytes(old)
+    (house.folder.trust_lists / "3.json").unlink()
+    with pytest.raises(TrustListOlder):
+        amend_trust_list(house, lambda trust: trust, why="renewed")
+
+
+def test_a_log_that_cannot_be_written_does_not_hold_the_list_up(data: Path) -> None:
+    """A withdrawn key must be told even then."""
+    (data / "public" / "log" / "checkpoint").write_bytes(b"damaged")
+    house = House(Settings(data=data), PASSPHRASE.encode(), StoppedClock(timedelta()))
+    assert amend_trust_list(house, lambda trust: trust, why="renewed").published
+    assert own(data).version == 3
