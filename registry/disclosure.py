@@ -4,6 +4,7 @@ Erased people stay erased: the salts of their leaves were in the claims. What
 an auditor is given names serials; it is for the auditor only.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,6 +109,17 @@ class Disclosure:
             yield from self._of_history()
             for kind, content, about in public:
                 yield from self._by_bytes(kind, bytes(16), content, about)
+
+    def count_logged(self) -> Counter[LeafKind]:
+        """Count the leaves of the log by kind."""
+        counts: Counter[LeafKind] = Counter()
+        for kind in LeafKind:
+            start = leaf_start(kind)
+            query = select_columns(func.count()).where(
+                _LEAF.c.position < self._size, func.substr(_LEAF.c.leaf, 1, len(start)) == start
+            )
+            counts[kind] = self._session.execute(query).scalar_one()
+        return counts
 
     def _of_credentials(self, scope: Scope) -> Iterator[Opening]:
         query = (

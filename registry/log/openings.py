@@ -64,10 +64,12 @@ class CheckedOpenings:
     """A file that was checked, line by line, to be true of a log.
 
     Attributes:
-        checkpoint: of the log.
+        note: the checkpoint they are under, verbatim.
+        checkpoint: what it says.
         counts: openings by kind.
     """
 
+    note: str
     checkpoint: Checkpoint
     counts: Counter[LeafKind]
 
@@ -114,7 +116,8 @@ def check_openings(
         BadCheckpoint: it is of another log.
     """
     numbered = enumerate(lines, start=1)
-    checkpoint = _header(next(numbered, (1, "")), public_keys, origin)
+    note = _header(*next(numbered, (1, "")))
+    checkpoint = open_by_any(note, public_keys, origin)
     counts: Counter[LeafKind] = Counter()
     for number, line in numbered:
         opening = _parse(number, line)
@@ -130,7 +133,7 @@ def check_openings(
             )
         tell(opening, _content(number, opening))
         counts[opening.kind] += 1
-    return CheckedOpenings(checkpoint, counts)
+    return CheckedOpenings(note, checkpoint, counts)
 
 
 def _is_true(opening: Opening, checkpoint: Checkpoint, leaf_at: Callable[[int], bytes] | None) -> bool:
@@ -147,12 +150,12 @@ def _is_true(opening: Opening, checkpoint: Checkpoint, leaf_at: Callable[[int], 
     return True
 
 
-def _header(first: tuple[int, str], public_keys: Sequence[bytes], origin: str) -> Checkpoint:
-    number, line = first
+def _header(number: int, line: str) -> str:
     header = _object(number, line)
-    if header.get("format") != FORMAT or not isinstance(header.get("checkpoint"), str):
+    note = header.get("checkpoint")
+    if header.get("format") != FORMAT or not isinstance(note, str):
         raise BadOpening(number, f"the first line does not say {FORMAT}", f"首行应注明 {FORMAT}")
-    return open_by_any(header["checkpoint"], public_keys, origin)
+    return note
 
 
 def _parse(number: int, line: str) -> Opening:

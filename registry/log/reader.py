@@ -143,6 +143,16 @@ class LogReader:
                 for position, leaf in placed
             ]
 
+    def head(self) -> Head:
+        """The tree under the checkpoint that proofs are made under.
+
+        Raises:
+            NoCheckpoint: none was published.
+            NotWitnessed: none has the cosignatures demanded.
+            LogDamaged: it cannot be read.
+        """
+        return self._newest()
+
     def is_logged(self, leaf_ids: Sequence[int]) -> bool:
         """Whether every one of the leaves is under the checkpoint that proofs are made under."""
         try:
