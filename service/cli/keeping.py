@@ -11,16 +11,14 @@ from service.cli.amended import show_amended
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
 from service.cli.registry import export_verifier
-from service.cli.screens import console, pairs, plain, table
+from service.cli.screens import console, plain, table
 from service.crl import publish_crls
 from service.doctor import Finding, examine_house
-from service.keeping import verify_whole_log
 from service.trust import renew_trust_list
 
 _STYLE = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "bad": "[bold red]✗[/]"}
 
 keys_app = typer.Typer(help=say("密钥", "keys"), no_args_is_help=True)
-log_app = typer.Typer(help=say("签发日志", "the transparency log"), no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,12 +28,10 @@ def add_to(app: typer.Typer) -> None:
         "export-verifier",
         help=say("导出核验进程的密钥文件(不含任何签发密钥)", "write the verifier's key file; no issuing key is in it"),
     )(export_verifier)
-    log_app.command("verify", help=say("从头核对整个日志", "check the whole log from its first entry"))(log_verify)
     keys_app.command("renew-trust-list", help=say("重签信任列表, 有效期一年", "sign the trust list for another year"))(
         keys_renew_trust_list
     )
     app.add_typer(keys_app, name="keys")
-    app.add_typer(log_app, name="log")
     app.command("doctor", help=say("体检: 逐项检查, 并给出处理办法", "check the house; every finding has a cure"))(
         doctor
     )
@@ -51,21 +47,6 @@ def keys_renew_trust_list(context: typer.Context) -> None:
     house = house_of(context)
     publish_crls(house)
     show_amended(renew_trust_list(house))
-
-
-def log_verify(context: typer.Context) -> None:
-    """Recompute the whole log; anything changed, removed or moved is found."""
-    found = verify_whole_log(house_of(context))
-    console.print(
-        pairs(
-            say("日志完好", "the log is whole"),
-            {
-                say("名称", "origin"): found.origin,
-                say("条目数", "entries"): str(found.size),
-                say("根", "root"): found.root.hex(),
-            },
-        )
-    )
 
 
 def doctor(
