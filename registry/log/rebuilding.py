@@ -1,7 +1,6 @@
 """Write the tiles of a log anew from the leaves that the database holds."""
 
-from collections.abc import Iterator
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 
 from registry.database import Database
@@ -25,18 +24,11 @@ def rebuild_tiles(database: Database, folder: Path, size: int, root: bytes) -> N
     """
     tiles, edge = TileFolder(folder), Edge(0, (), b"")
     with database.reading() as session:
-        for leaves in batched(_first(logged_leaves(session), size), _AT_ONCE):
+        left = islice(logged_leaves(session), size)
+        while leaves := list(islice(left, _AT_ONCE)):
             longer, files = edge.extend(leaves)
             tiles.write(files)
             tiles.drop_partials(edge.size, longer.size)
             edge = longer
     if (edge.size, edge.root) != (size, root):
         raise LogDamaged(f"the database does not give the root of size {size}", f"数据库条目与规模 {size} 的根哈希不符")
-
-
-def _first(leaves: Iterator[bytes], size: int) -> Iterator[bytes]:
-    for _ in range(size):
-        leaf = next(leaves, None)
-        if leaf is None:
-            return
-        yield leaf

@@ -15,8 +15,8 @@ from issuer.change import revoke
 from registry.log.tables import CheckpointTimestampRow
 from registry.rules import ALL_RULES
 from registry.service_tables import (
-    BatchPauseRow,
     ApiTokenRow,
+    BatchPauseRow,
     ClaimCodeRow,
     DownloadGrantRow,
     ErasedRow,
@@ -154,7 +154,7 @@ def add_rows_of_the_service(house: House) -> None:
         )
         session.add(RetentionRow(issuer_id=ISSUER.id, years=1, basis="1", maker=MAKER, set_at=now))
         of_first = "batch_id = 1 AND row_number = (SELECT row_number FROM credential WHERE id = 1)"
-        session.execute(text(f"UPDATE record_key SET wrapped = NULL WHERE {of_first}"))  # noqa: S608 - of this test
+        session.execute(text(f"UPDATE record_key SET wrapped = NULL WHERE {of_first}"))
         session.add(ErasedRow(credential_id=1, claims_digest=b"8" * 32, erased_at=now))
     with house.database.transaction() as session:
         decided = session.get_one(ProposedChangeRow, REFUSED_CHANGE)
