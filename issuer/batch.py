@@ -270,10 +270,18 @@ def require_binding(office: Office, batch: Batch) -> None:
     Raises:
         BindingChanged: names them.
     """
-    now = office.binding
-    changed = sorted(name for name in now.keys() | batch.binding.keys() if now.get(name) != batch.binding.get(name))
+    now, then = office.binding, {name: _approved(value) for name, value in batch.binding.items()}
+    changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
     if changed:
         raise BindingChanged(batch.id, changed)
+
+
+def _approved(value: str) -> str:
+    """What was approved; not which key signs, for keys are rolled while batches are on their way.
+
+    Up to 0.2 the profile named the certificates too, behind a semicolon.
+    """
+    return value.partition(";")[0]
 
 
 def _store_photos(

@@ -56,6 +56,21 @@ class BadPublicUrl(InputError):
         self.url = url
 
 
+class PublicUrlFixed(RefusedError):
+    """Signed things name the address, so it stays as it was when the folder was made."""
+
+    code = "public-url-fixed"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"this data folder was made with {url}, which signed certificates name; an issuer may have another address "
+            "(yinzheng issuer add --public-url)",
+            f"该数据目录建立时的核验网址是 {url}, 已写入签名数据, 不能更改; 可为各发证机构另设网址"
+            "(yinzheng issuer add --public-url)",
+        )
+        self.url = url
+
+
 class FolderTooNew(ConfigError):
     """The folder was made or upgraded by a newer program."""
 

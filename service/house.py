@@ -1,14 +1,13 @@
 """The house of one data folder: every part opened when first needed, and put together here only."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
-from hashlib import sha256
 from urllib.parse import urlsplit
 
-from credential.errors import RefusedError, UnavailableError
-from credential.ports import Clock
+from credential.errors import UnavailableError
+from credential.ports import Clock, Signer
 from credential.profile import SignatureProfile
 from credential.trust import Role, TrustList
 from issuer.change import ChangeDesk
@@ -32,7 +31,7 @@ from registry.status.publisher import StatusLists
 from registry.vault import Vault
 from service.checking import core_count, font_library
 from service.cosigning import WitnessClient
-from service.folder import DataFolder, Installation, NoDataFolder, check_public_url
+from service.folder import DataFolder, Installation, NoDataFolder, PublicUrlFixed, check_public_url
 from service.issuers import make_keys
 from service.key_places import KeyPlaces
 from service.passphrase import passphrase_of
@@ -42,6 +41,7 @@ from service.reading import HERE, Reader
 from service.registry_address import registry_address
 from service.settings import Settings
 from service.templates import KnownTemplates, TemplateShelf
+from service.rolled import MadeWith
 from service.witness_list import WitnessList
 from verifier.report import Integrity, Trust
 
@@ -113,19 +113,27 @@ class House:
         """The versions that anything was printed with, as a verifier needs them; asks the database only."""
         return KnownTemplates((), self.database)
 
-    @cached_property
+    @property
     def log(self) -> Log:
         """The sequencer, the only holder of the log key."""
         return Log(
             self.database,
+        return self._log.current
+
+    @cached_property
+    def _log(self) -> MadeWith[Log]:
+        return MadeWith(self.store, Role.LOG, self._sequencer)
+
+    def _sequencer(self, signer: Signer, former_keys: Sequence[bytes]) -> Log:
             self.folder.log,
-            self.store.signer(Role.LOG),
+            signer,
             self.installation.log_origin,
             os.urandom,
             outside=self.folder.checkpoint_copy,
             cosigners=self.cosigners,
             former_origins=self.installation.former_origins,
         )
+            former_keys=former_keys,
 
     @cached_property
     def log_reader(self) -> LogReader:
@@ -147,11 +155,16 @@ class House:
         """The checkpoints that time-stamping authorities vouched for."""
         return StampedCheckpoints(self.database, self.folder.log)
 
-    @cached_property
+    @property
     def status_lists(self) -> StatusLists:
         """Publishes the status lists."""
-        return StatusLists(
-            self.database, self.folder.status, self.store.signer(Role.STATUS), self.installation.status_uri
+        return self._status_lists.current
+
+    @cached_property
+    def _status_lists(self) -> MadeWith[StatusLists]:
+        database, folder, uri = self.database, self.folder.status, self.installation.status_uri
+        return MadeWith(
+            self.store, Role.STATUS, lambda key, old: StatusLists(database, folder, key, uri, former_keys=old)
         )
 
     @cached_property
@@ -277,7 +290,6 @@ class House:
             raise ForeignDocument(report.integrity.value)
 
     def _look_digests(self, issuer: Issuer, press: Press) -> Mapping[str, str]:
-        chain = sha256(b"".join(self.store.chain(Role.PDF, issuer.id))).hexdigest()
         layouts = {
             "layout with photo" if photo else "layout without photo": press.prefix(photo).digest.hex()
             for photo in press.template.layouts
@@ -286,7 +298,7 @@ class House:
             "template": press.template.folder.name,
             "template version": press.template.digest.hex(),
             **layouts,
-            "signature profile": f"PAdES-{issuer.settings.signature_profile}, DocMDP P=1; {chain}",
+            "signature profile": f"PAdES-{issuer.settings.signature_profile}, DocMDP P=1",
         }
 
 
@@ -300,21 +312,6 @@ class ForeignDocument(UnavailableError):
             f"a stored PDF does not carry our signature ({integrity}); check the disk, then resume the batch",
             f"存储的 PDF 未带有效签名({integrity}); 请检查磁盘后继续该批次",
         )
-
-
-class PublicUrlFixed(RefusedError):
-    """Signed things name the address, so it stays as it was when the folder was made."""
-
-    code = "public-url-fixed"
-
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            f"this data folder was made with {url}, which signed certificates name; an issuer may have another address "
-            "(yinzheng issuer add --public-url)",
-            f"该数据目录建立时的核验网址是 {url}, 已写入签名数据, 不能更改; 可为各发证机构另设网址"
-            "(yinzheng issuer add --public-url)",
-        )
-        self.url = url
 
 
 class LineOpener:

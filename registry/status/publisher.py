@@ -126,13 +126,17 @@ class StatusLists:
         folder: public; any web server may serve it.
         signer: the key of the role that signs status lists, P-256.
         base_uri: address of the folder, without a slash at the end.
+        former_keys: that signed lists before, SPKI DER: what they called invalid stays so.
     """
 
-    def __init__(self, database: Database, folder: Path, signer: Signer, base_uri: str) -> None:
+    def __init__(
+        self, database: Database, folder: Path, signer: Signer, base_uri: str, *, former_keys: Sequence[bytes] = ()
+    ) -> None:
         self._database = database
         self._folder = folder
         self._signer = signer
         self._base_uri = base_uri.rstrip("/")
+        self._keys = (signer.public_key, *former_keys)
 
     def uri(self, list_number: int) -> str:
         """The address of a list, which claims and tokens name (``status_uri``, ``sub``)."""
@@ -166,6 +170,10 @@ class StatusLists:
                 or self._is_lost(row.list_number)
             ),
         )
+
+    def renew(self, now: datetime) -> list[int]:
+        """Publish every list anew at once, as after a change of the key."""
+        return self._publish_where(now, lambda _: True)
 
     def pending(self) -> list[int]:
         """The numbers of the lists that were changed since they were last published, or never were."""
@@ -259,8 +267,12 @@ class StatusLists:
 
     def _last_published(self, number: int) -> Iterator[StatusList]:
         for form in _FORMS:
-            with suppress(UnknownStatusList, BadStatusToken):  # new, lost or damaged: publishing is the cure
-                yield open_past_token(self._read(number, form), self._signer.public_key)
+            with suppress(UnknownStatusList):  # new or lost: publishing is the cure
+                token = self._read(number, form)
+                for key in self._keys:
+                    with suppress(BadStatusToken):  # damaged, or by another of our keys
+                        yield open_past_token(token, key)
+                        break
 
     def _is_lost(self, number: int) -> bool:
         return not all(self._path(number, form).is_file() for form in _FORMS)
