@@ -20,6 +20,7 @@ _CODES: Mapping[int, str] = {
     404: (
         "not-found not-published unknown-batch unknown-chunk unknown-download unknown-issuer unknown-log "
         "unknown-person unknown-proposal unknown-serial unknown-template unknown-token unknown-witness"
+        " unknown-erasure"
     ),
     405: "method-not-allowed",
     406: "not-acceptable",
@@ -36,6 +37,8 @@ _CODES: Mapping[int, str] = {
         "signing-cert-revoked state-moved status-is-final succession-under-way template-changing title-taken "
         "token-key-exists too-few-witnesses trust-list-expired trust-list-not-signed trust-list-older "
         "trust-list-twice witness-exists witness-taken"
+        " already-erased erasure-waits erasure-decided erase-after-printing changes-owed"
+        " nothing-to-recover cannot-replay restored-forked other-database"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",
@@ -62,6 +65,8 @@ _CODES: Mapping[int, str] = {
         "unknown-sheet unknown-sheet-kind unknown-signing-cert unreadable-artwork unreadable-file "
         "unreadable-verifying-file unregistered-person unsafe-workbook unwritable-file web-page where-shares-go "
         "wrong-extension wrong-kind"
+        " no-backup bad-outside-checkpoint bad-retention no-retention unknown-erasure-reason"
+        " nothing-named"
     ),
     429: "too-many-requests",
     # The installation is at fault; people are told the code only, the log has the place.
@@ -77,6 +82,7 @@ _CODES: Mapping[int, str] = {
         "template-name-twice token-not-set unknown-key-place unknown-qr-symbol unknown-setting "
         "unreadable-private-file unsupported-qr-symbol unusable-pdf-key unusable-token-key wrong-font-digest "
         "wrong-note-key wrong-passphrase wrong-signing-key wrong-status-key wrong-token-pin"
+        " dump-program-missing keys-needed"
     ),
     501: "status-history",
     503: (
@@ -87,6 +93,8 @@ _CODES: Mapping[int, str] = {
         "status-list-damaged template-version-lost time-stamping-failed token-forked token-unavailable "
         "trust-draft-damaged trust-list-unusable unavailable unknown-status-list verifier-busy witness-damaged "
         "worker-died wrong-pack"
+        " dump-failed backup-damaged backup-failed restored-behind restore-unfinished"
+        " unknown-reserve-records"
     ),
 }
 
