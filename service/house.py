@@ -39,9 +39,9 @@ from service.pinned import read_own_trust_list
 from service.profiles import stamping, timestamp_client
 from service.reading import HERE, Reader
 from service.registry_address import registry_address
+from service.rolled import MadeWith
 from service.settings import Settings
 from service.templates import KnownTemplates, TemplateShelf
-from service.rolled import MadeWith
 from service.witness_list import WitnessList
 from verifier.report import Integrity, Trust
 
@@ -116,8 +116,6 @@ class House:
     @property
     def log(self) -> Log:
         """The sequencer, the only holder of the log key."""
-        return Log(
-            self.database,
         return self._log.current
 
     @cached_property
@@ -125,15 +123,17 @@ class House:
         return MadeWith(self.store, Role.LOG, self._sequencer)
 
     def _sequencer(self, signer: Signer, former_keys: Sequence[bytes]) -> Log:
+        return Log(
+            self.database,
             self.folder.log,
             signer,
             self.installation.log_origin,
             os.urandom,
             outside=self.folder.checkpoint_copy,
             cosigners=self.cosigners,
+            former_keys=former_keys,
             former_origins=self.installation.former_origins,
         )
-            former_keys=former_keys,
 
     @cached_property
     def log_reader(self) -> LogReader:
