@@ -14,6 +14,7 @@ from credential.trust_list import read_trust_list
 from registry.log.reader import LogReader
 from registry.lookup import RegistrySource
 from registry.status.published import PublishedLists
+from service.behind import require_caught_up
 from service.folder import DataFolder
 from service.house import House, SystemClock
 from service.issuers import all_issuers
@@ -70,6 +71,7 @@ class NoTrustList(UnavailableError):
 @contextmanager
 def open_verifier(house: House) -> Iterator[Verifier]:
     """Open a verifier that asks this installation's register, log and status lists; it signs and writes nothing."""
+    require_caught_up(house.folder, house.database)
     with Sandbox() as reader:
         yield Verifier(
             house.source, house.trust, reader, Supplied(templates=house.known_templates, origins=_origins(house))
@@ -85,6 +87,7 @@ class VerifyingDesk:
     """
 
     def __init__(self, house: House) -> None:
+        require_caught_up(house.folder, house.database)
         self._house = house
         self._sandbox = Sandbox()
         self._reader = _ReadersInTurn(self._sandbox)
@@ -208,7 +211,7 @@ def read_foreign_trust_list(settings: Settings, file: Path, now: datetime) -> Tr
     """Open a trust list that somebody was handed.
 
     The roots pinned in the data folder must have signed it, and it may not be
-    older than the newest list seen there. Without a data folder, naming the
+    older than the newest list seen there. Where none are pinned, naming the
     file is the act of trust, and the list must be signed by the roots that it
     names itself.
 
@@ -218,7 +221,7 @@ def read_foreign_trust_list(settings: Settings, file: Path, now: datetime) -> Tr
     """
     envelope = _read(file)
     folder = DataFolder(settings.data)
-    if not folder.exists():
+    if not folder.exists() and not folder.roots.exists():
         own = read_trust_list(open_envelope(envelope, PAYLOAD_TYPE).payload)
         return open_trust_list(envelope, own.roots, own.threshold, now, 0)
     return believe_trust_list(folder, envelope, now)
