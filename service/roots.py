@@ -136,13 +136,13 @@ def make_root(path: Path, passphrase: bytes, forbidden: DataFolder, cost: Scrypt
     if path.resolve().is_relative_to(forbidden.root.resolve()):
         raise RootInDataFolder(path)
     signer = create_key(path, Algorithm.ED25519, passphrase, cost)
-    return write_public_root(path, signer)
+    return write_public_root(path, signer.public_key)
 
 
-def write_public_root(path: Path, signer: Signer) -> Path:
-    """Write the public part of a root beside its key file, PEM; returns its path."""
+def write_public_root(path: Path, public_key: bytes) -> Path:
+    """Write the public part of a root, given as SPKI DER, beside its key file, PEM; returns its path."""
     public = path.with_name(f"{path.name}.pub")
-    key = load_der_public_key(signer.public_key)
+    key = load_der_public_key(public_key)
     replace_durably({public: key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)})
     return public
 

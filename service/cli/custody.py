@@ -1,6 +1,5 @@
 """``keys split|join``: a root key that takes several custodians to use."""
 
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,8 +16,10 @@ from keys.shares import Share, add_share, read_share
 from service.ceremony import deal_sheets, open_by_shares, split_key
 from service.cli.keeping import keys_app
 from service.cli.language import say, sentence
+from service.cli.opening import settings_of
 from service.cli.screens import console, pairs, plain
 from service.house import SystemClock
+from service.roots import RootInDataFolder, fingerprint, write_public_root
 from service.share_sheets import Ceremony, read_sheet
 
 KeyFile = Annotated[
@@ -61,6 +62,7 @@ def add_to(_app: typer.Typer) -> None:
 
 
 def keys_split(
+    context: typer.Context,
     key: KeyFile,
     threshold: Annotated[int, typer.Option(help=say("使用密钥所需的份数", "shares needed to use the key"))],
     of: Annotated[int, typer.Option("--of", help=say("总份数, 最多 16", "shares in all, at most 16"))],
@@ -86,18 +88,22 @@ def keys_split(
     """Give a root key a new passphrase that nobody sees, and its shares to the custodians."""
     if (sheets is None) is not on_screen:
         raise WhereSharesGo
+    if new and key.resolve().is_relative_to(settings_of(context).data.resolve()):
+        raise RootInDataFolder(key)
     deal = show_one_by_one if sheets is None else deal_sheets(sheets)
     present = None if new else _opened(key, passphrase_file, joined=joined)
     made = split_key(
         key, present, threshold=threshold, of=of, deal=deal, day=SystemClock().now().astimezone(BEIJING).date()
     )
+    public = write_public_root(made.path, made.public_key)
     console.print(
         pairs(
             say("根密钥的口令已拆分", "the root key's passphrase is split"),
             {
                 say("密钥文件", "key file"): plain(str(made.path)),
                 say("密钥号", "key ID"): made.key_id,
-                say("公钥", "public key"): b64encode(made.public_key).decode("ascii"),
+                say("公钥文件", "public part"): plain(str(public)),
+                say("指纹", "fingerprint"): fingerprint(made.public_key),
                 say("套号", "set"): made.set_name,
                 say("需要", "needed"): say(f"{of} 份中任意 {threshold} 份", f"any {threshold} of {of}"),
                 **({} if sheets is None else {say("份额页", "sheets"): plain(str(sheets))}),

@@ -22,6 +22,7 @@ from keys.private_files import FileExists, OpenToOthers
 from keys.shares import BadShare, Share, SharesDisagree, TooFewShares, join_shares, read_share, split_new_passphrase
 from service.ceremony import KeyOfTheService, SharesOfAnotherKey, SplitKey, deal_sheets, open_by_shares, split_key
 from service.cli import custody, screens
+from service.roots import fingerprint, read_public_root
 from service.share_sheets import Ceremony, read_sheet
 from tests.service.at_hand import run
 
@@ -197,6 +198,8 @@ def test_the_commands_split_rehearse_and_split_anew(tmp_path: Path, typed: list[
     ran = run("keys", "split", "--key", key, "--new", "--threshold", "2", "--of", "3", "--sheets", folder)
     assert ran.code == 0, ran
     assert not [path for path in sheets(folder) if " ".join(words(path).split()[4:7]) in " ".join(ran.out.split())]
+    public = read_public_root(tmp_path / "root.pem.pub")
+    assert fingerprint(public) in ran.out
     one, two, three = map(words, sheets(folder))
     typed += [f"{one} extra", two, two, three]
     ran = run("keys", "join", "--key", key)
@@ -210,6 +213,7 @@ def test_the_commands_split_rehearse_and_split_anew(tmp_path: Path, typed: list[
     )
     assert ran.code == 0, ran
     assert len(sheets(tmp_path / "newer")) == 4
+    assert open_by_shares(key, [read_sheet(path) for path in sheets(tmp_path / "newer")[:3]]).public_key == public
     older = [value for path in sheets(folder)[:2] for value in ("--sheet", path)]
     assert run("keys", "join", "--key", key, *older).error == "shares-of-another-key"
 
@@ -238,6 +242,13 @@ def test_a_share_on_the_screen_is_alone_there_and_typed_back(tmp_path: Path, typ
         [True, False, False], [True, False, False], [False, True, False], [False, False, True],
     ]  # fmt: skip
     assert open_by_shares(tmp_path / "root.pem", seen[:2]).algorithm is Algorithm.ED25519
+
+
+def test_a_new_root_is_not_made_where_the_service_runs(tmp_path: Path) -> None:
+    split = ("keys", "split", "--new", "--threshold", "2", "--of", "3", "--sheets", tmp_path / "s")
+    ran = run("--data", tmp_path / "data", *split, "--key", tmp_path / "data" / "root.pem")
+    assert ran.error == "root-in-data-folder"
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.parametrize("where", [[], ["--sheets", "x", "--on-screen"]], ids=["nowhere", "both"])
