@@ -24,6 +24,7 @@ from service.cli import (
     templating,
     trust,
     verifying,
+    witness,
 )
 from service.cli.language import say
 from service.settings import Settings, read_settings
@@ -88,5 +89,6 @@ for group in (
     registry,
     custody,
     history,
+    witness,
 ):
     group.add_to(app)

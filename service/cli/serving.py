@@ -69,7 +69,7 @@ def serve(
     settings = settings_of(context).model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
-    _log_to_stderr()
+    log_to_stderr()
     app = create_app(settings)
     with listen(settings) as listening:
         _show_start(settings)
@@ -85,7 +85,7 @@ def serve(
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Write our own lines; of the libraries only warnings, since they know nothing of what is personal."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     for name in ("yinzheng", "service", "registry", "issuer", "verifier", "holder"):

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import registry.log.witness as module
-from credential.cosignature import BadWitnessRequest, WitnessRequest, format_request, read_cosignatures, witness_of
+from credential.cosignature import BadWitnessRequest, WitnessRequest, format_request, read_cosignatures
 from credential.errors import Error, UnavailableError
 from credential.merkle import EMPTY_ROOT, consistency_proof, leaf_hash, root_hash
-from credential.note import Checkpoint, parse_note, sign_checkpoint, verifier_key
+from credential.note import Checkpoint, parse_note, sign_checkpoint
 from credential.ports import Algorithm
 from registry.log.witness import (
     KnownLog,
@@ -34,39 +34,7 @@ from registry.log.witness import (
     WitnessDamaged,
 )
 from tests.fakes_issuer import MemorySigner
-
-AT = datetime(2026, 11, 22, 14, 0, 0, tzinfo=UTC)
-NAME = "witness.example.com/w1"
-KEY = MemorySigner("witness", Algorithm.ED25519)
-WITNESS = witness_of(NAME, KEY)
-
-
-@dataclass
-class SomeLog:
-    """A log as lists of leaves, with what it would ask of a witness."""
-
-    origin: str = "rsj.example/log"
-    signer: MemorySigner = field(default_factory=lambda: MemorySigner("log", Algorithm.ED25519))
-    salt: str = ""
-
-    @property
-    def key(self) -> str:
-        return verifier_key(self.origin, self.signer.public_key)
-
-    def hashes(self, size: int) -> list[bytes]:
-        return [leaf_hash(f"{self.salt}{number}".encode()) for number in range(size)]
-
-    def note(self, size: int) -> str:
-        return sign_checkpoint(Checkpoint(self.origin, size, root_hash(self.hashes(size))), self.signer)
-
-    def request(self, old: int, size: int) -> bytes:
-        proof = consistency_proof(self.hashes(size), old) if old <= size else ()
-        return format_request(WitnessRequest(old, proof, self.note(size))).encode()
-
-
-LOG = SomeLog()
-FORK = SomeLog(salt="fork ")
-"""The same name and key over other leaves: what a thief of the log's key makes."""
+from tests.registry.log.some_log import AT, FORK, KEY, LOG, NAME, WITNESS, SomeLog
 
 
 @pytest.fixture
@@ -462,7 +430,7 @@ _ASK = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from tests.registry.log.test_witness import AT, FORK, KEY, LOG, NAME
+from tests.registry.log.some_log import AT, FORK, KEY, LOG, NAME
 from registry.log.witness import LogWitness
 from credential.errors import Error
 witness = LogWitness(Path(sys.argv[1]), NAME, KEY)
