@@ -227,8 +227,7 @@ def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old
     ranges = consistency_ranges(old_size, new_size)
     _check_hashes(proof, len(ranges))
     if not ranges:
-        expected = EMPTY_ROOT if old_size == 0 else new_root
-        if old_root != expected:
+        if (old_size == 0 and old_root != EMPTY_ROOT) or (old_size == new_size and old_root != new_root):
             raise BadProof("trees of one size have two roots", "同一规模的日志出现两个根哈希")
         return
     known = dict(zip(ranges, proof, strict=True))

@@ -17,7 +17,7 @@ from sqlmodel import Session
 from credential.cbor import encode
 from credential.claims import decode_claims
 from credential.cose import open_message
-from credential.leaves import LeafKind, StatusChange, leaf_start, opened_leaf, status_content
+from credential.leaves import PUBLIC_SALT, LeafKind, StatusChange, leaf_start, opened_leaf, status_content
 from credential.model import State, status_value
 from registry.batches import record_owner
 from registry.columns import askable, table_of
@@ -107,8 +107,9 @@ class Disclosure:
         yield from self._of_changes(scope)
         if scope.is_all:
             yield from self._of_history()
-            for kind, content, about in public:
-                yield from self._by_bytes(kind, bytes(16), content, about)
+            named = {(kind, content): about for kind, content, about in public}
+            for (kind, content), about in named.items():
+                yield from self._by_bytes(kind, PUBLIC_SALT, content, about)
 
     def count_logged(self) -> Counter[LeafKind]:
         """Count the leaves of the log by kind."""

@@ -116,7 +116,7 @@ def log_verify(context: typer.Context) -> None:
 
 def log_prove(
     context: typer.Context,
-    serial: Annotated[str | None, typer.Argument(metavar="[SERIAL]", help=say("证书编号", "serial"))] = None,
+    serial: Annotated[str | None, typer.Argument(metavar="SERIAL", help=say("证书编号", "serial"))] = None,
     *,
     issuer: IssuerOption = None,
     of: Annotated[
@@ -337,7 +337,7 @@ def _check_openings(context: typer.Context, path: Path, against: str | None, key
     def tell(opening: Opening, content: object) -> None:
         if len(shown.rows) < _MOST_SHOWN:
             values = content if isinstance(content, list) else [content]
-            told = [value.hex() if isinstance(value, bytes) else str(value) for value in values]
+            told = [_shown(value) for value in values]
             shown.add_row(str(opening.position), kind_name(opening.kind), plain(opening.about), plain("\n".join(told)))
 
     tiles = None if against is None else tiles_at(against)
@@ -352,7 +352,15 @@ def _check_openings(context: typer.Context, path: Path, against: str | None, key
     )
 
 
+def _shown(value: object) -> str:
+    if not isinstance(value, bytes):
+        return str(value)
+    text = value.hex()
+    return text if len(value) <= _DIGEST_BYTES else f"{text[:32]}…{text[-32:]}"
+
+
 _MOST_SHOWN = 50
+_DIGEST_BYTES = 32
 
 
 def _keys(context: typer.Context, texts: list[str] | None) -> LogKeys:
