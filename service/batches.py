@@ -17,6 +17,7 @@ from registry.chunks import StoredRow, read_rows
 from registry.credentials import find_by_batch
 from registry.pauses import Pause, end_pause, pause_batch, read_pause
 from registry.tables import BatchState
+from service.agreement import open_issuing_line
 from service.checking import CheckReport, check_rows
 from service.house import House
 
@@ -211,7 +212,7 @@ def _run(house: House, batch_id: int, on_progress: Callable[[int], None]) -> Non
         on_progress(done)
 
     on_progress(done)
-    line = _line(house, batch)
+    line = open_issuing_line(house, *_template_of(batch))
     house.engine(line, now.to_issue - now.issued).run(batch_id, count)
     _write_report(house, batch_id, problems(house, batch_id))
 
@@ -295,4 +296,9 @@ def _batch(house: House, batch_id: int) -> Batch:
 
 def _line(house: House, batch: Batch) -> IssuingLine:
     """The line that a batch goes on with: the version of the template that it was submitted with."""
-    return house.line(batch.issuer_id, batch.binding["template"], batch.binding.get("template version", ""))
+    return house.line(*_template_of(batch))
+
+
+def _template_of(batch: Batch) -> tuple[str, str, str]:
+    """Its issuer, and the template that it was submitted with, by name and version."""
+    return batch.issuer_id, batch.binding["template"], batch.binding.get("template version", "")

@@ -29,6 +29,8 @@ from registry.log.timestamps import StampedCheckpoints
 from registry.lookup import DocumentStore, RegistrySource
 from registry.status.publisher import StatusLists
 from registry.vault import Vault
+from service.agreement import open_issuing_line
+from service.behind import require_caught_up, require_nothing_owed
 from service.checking import core_count, font_library
 from service.cosigning import WitnessClient
 from service.folder import DataFolder, Installation, NoDataFolder, PublicUrlFixed, check_public_url
@@ -212,7 +214,12 @@ class House:
         )
 
     def office(self, issuer: Issuer, template: Template, press: Press) -> Office:
-        """An issuer at work on one kind of credential."""
+        """An issuer at work on one kind of credential.
+
+        Raises:
+            RestoredBehind: the registry is behind what was published, so nothing is issued or changed.
+        """
+        require_caught_up(self.folder, self.database)
         return Office(
             database=self.database,
             vault=self.vault,
@@ -257,7 +264,12 @@ class House:
             self.templates.keep(press.template, press, self.now())
 
     def engine(self, line: IssuingLine, rows: int) -> Engine:
-        """One process for a small batch, a pool for a large one."""
+        """One process for a small batch, a pool for a large one.
+
+        Raises:
+            ChangesOwed: revocations that were published are not in the restored registry yet.
+        """
+        require_nothing_owed(self.folder, self.database)
         records = Records(self.database, self.log, self.status_lists, self.now)
         processes = self.settings.workers or core_count()
         if processes == 1 or rows < POOL_ROWS:
@@ -327,7 +339,7 @@ class LineOpener:
     def __call__(self) -> IssuingLine:
         """Open the line; called once in each worker."""
         house = House(self._settings, self._passphrase, SystemClock())
-        return house.line(self._issuer, self._template, self._version)
+        return open_issuing_line(house, self._issuer, self._template, self._version)
 
 
 def issuer_look(issuer: Issuer) -> IssuerLook:

@@ -1,10 +1,7 @@
 """Look at keys, log and history without changing them; publish the lists that are due."""
 
-from dataclasses import dataclass
-
 from cryptography import x509
 
-from credential.cose import key_id
 from credential.note import Checkpoint
 from credential.trust import Role
 from registry.agreement import check_states
@@ -12,31 +9,6 @@ from registry.history import verify_logged_history
 from registry.log.outbox import logged_leaves
 from registry.log.reader import verify_log
 from service.house import House
-
-
-@dataclass(frozen=True, slots=True)
-class KeyLine:
-    """The public part of a key, for a table."""
-
-    role: str
-    owner: str
-    algorithm: str
-    key_id: str
-    valid_until: str
-
-
-def key_lines(house: House) -> list[KeyLine]:
-    """Every key, by name; no passphrase is needed for it."""
-    return [
-        KeyLine(
-            role=entry.role,
-            owner=entry.owner,
-            algorithm=entry.algorithm.value,
-            key_id=key_id(entry.public_key).hex(),
-            valid_until=_until(entry.chain),
-        )
-        for entry in house.store.entries()
-    ]
 
 
 def verify_whole_log(house: House) -> Checkpoint:
@@ -66,7 +38,8 @@ def refresh_status_lists(house: House) -> list[int]:
     return numbers
 
 
-def _until(chain: tuple[bytes, ...]) -> str:
+def valid_until(chain: tuple[bytes, ...]) -> str:
+    """The last day of a key's certificate, as 2026-07-08; empty without one."""
     if not chain:
         return ""
     return x509.load_der_x509_certificate(chain[0]).not_valid_after_utc.strftime("%Y-%m-%d")

@@ -1,0 +1,194 @@
+"""Judge a certificate chain from a CA before anything is signed with it.
+
+1. read it                    PEM or DER, the key's own certificate first, the root last
+2. each is signed by the next, and the root by itself
+3. CAs are CAs                basic constraints, key usage, path length
+4. valid now                  every one of them
+5. algorithms are strong
+6. purpose                    may sign documents, by the very rule of the verifier
+7. whose it is                names the issuer, or what a person wrote out that it names
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from credential.errors import InputError
+from registry.issuers import Issuer
+from verifier.signer_policy import STRONG_DIGESTS, describe_key, may_sign_documents
+
+MAX_CHAIN_BYTES = 1 << 20
+_NAME_CHARACTERS = 64  # of an organisation in a certificate; longer names are cut (RFC 5280, A.1)
+
+# What ETSI EN 319 412-1, 5.1.4 puts before an identifier: its kind, the country and a hyphen.
+_SEMANTICS = re.compile(r"[A-Z]{3}CN-")
+
+
+class UnfitCertificate(InputError):
+    """A chain with which nothing would be signed that anybody believes."""
+
+    code = "unfit-certificate"
+
+    def __init__(self, subject: str, why_en: str, why_zh: str) -> None:
+        super().__init__(
+            f"the certificate of {subject!r} cannot be used: {why_en}", f"“{subject}”的证书不可用: {why_zh}"
+        )
+        self.subject = subject
+
+
+class OtherOrganization(InputError):
+    """The certificate names another organisation than the issuer."""
+
+    code = "other-organization"
+
+    def __init__(self, named: str, issuer: Issuer) -> None:
+        super().__init__(
+            f"the certificate names {named!r}, the issuer is {issuer.name!r} ({issuer.uscc}); ask the CA for one in "
+            "the issuer's name, or, if you answer for it, repeat what it names with --accept-organization and say who "
+            "you are with --as",
+            f"证书中的机构是“{named}”, 发证机构是“{issuer.name}”({issuer.uscc}); 请向认证机构申请以发证机构名义的证书; "
+            "如确认无误并愿负责, 请用 --accept-organization 原样写出证书中的机构名称, 并用 --as 说明经办人",
+        )
+        self.named = named
+
+
+def read_chain(path: Path) -> tuple[bytes, ...]:
+    """Read the certificates of a file, PEM one after the other or a single one as DER; gives DER in their order.
+
+    Raises:
+        UnfitCertificate: there is none in it.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_CHAIN_BYTES + 1)
+    try:
+        if b"-----BEGIN" in content:
+            certs = x509.load_pem_x509_certificates(content[:MAX_CHAIN_BYTES])
+        else:
+            certs = [x509.load_der_x509_certificate(content[:MAX_CHAIN_BYTES])]
+    except ValueError as error:
+        raise UnfitCertificate(
+            path.name,
+            "the file is not certificates as PEM or DER; openssl pkcs7 -print_certs turns a .p7b into PEM",
+            "文件不是 PEM 或 DER 格式的证书; .p7b 文件可用 openssl pkcs7 -print_certs 转为 PEM",
+        ) from error
+    return tuple(cert.public_bytes(Encoding.DER) for cert in certs)
+
+
+def judge_chain(chain: Sequence[bytes], now: datetime) -> None:
+    """Take steps 2 to 6.
+
+    Args:
+        chain: DER, the signer's first, the root last; each known to be signed by the next.
+        now: with time zone.
+
+    Raises:
+        UnfitCertificate: says which certificate and why.
+    """
+    certs = [x509.load_der_x509_certificate(one) for one in chain]
+    _check_root(certs[-1])
+    for depth, (below, ca) in enumerate(pairwise(certs)):
+        _check_ca(ca, depth)
+        _check_strength(below)
+    for cert in certs:
+        _check_time(cert, now)
+    if _constraints(certs[0]).ca:
+        raise UnfitCertificate(_named(certs[0]), "it is a CA's, not a signer's", "它是 CA 证书, 不是签名证书")
+    if not _has_key_usage(certs[0]) or not may_sign_documents(certs[0]):
+        raise UnfitCertificate(
+            _named(certs[0]),
+            "its key usage does not allow signing documents; ask the CA for digital signature or non-repudiation",
+            "密钥用途不允许签署文档; 请向认证机构申请用途为数字签名或不可否认的证书",
+        )
+
+
+def organization_of(cert: bytes) -> str:
+    """The organisation that a certificate names, as it stands there."""
+    subject = x509.load_der_x509_certificate(cert).subject
+    return _value(subject, NameOID.ORGANIZATION_NAME) or _value(subject, NameOID.COMMON_NAME)
+
+
+def names_issuer(cert: bytes, issuer: Issuer) -> bool:
+    """Whether a certificate names the issuer: by its code, or, where it says none, by its whole name."""
+    subject = x509.load_der_x509_certificate(cert).subject
+    code = _value(subject, NameOID.ORGANIZATION_IDENTIFIER)
+    if code:
+        return _SEMANTICS.sub("", code, count=1) == issuer.uscc
+    return _value(subject, NameOID.ORGANIZATION_NAME) == issuer.name[:_NAME_CHARACTERS]
+
+
+def _check_root(root: x509.Certificate) -> None:
+    try:
+        root.verify_directly_issued_by(root)
+    except (ValueError, TypeError, InvalidSignature) as error:
+        raise UnfitCertificate(
+            _named(root),
+            "the last one is no root: it did not sign itself; put the CA's root at the end of the file",
+            "最后一张不是根证书(未自签); 请在文件末尾加上认证机构的根证书",
+        ) from error
+
+
+def _check_ca(ca: x509.Certificate, depth: int) -> None:
+    constraints = _constraints(ca)
+    if not constraints.ca or (_has_key_usage(ca) and not _usage(ca).key_cert_sign):
+        raise UnfitCertificate(_named(ca), "it may not issue certificates", "它无权签发证书")
+    if constraints.path_length is not None and constraints.path_length < depth:
+        raise UnfitCertificate(_named(ca), "it may not have so many CAs below it", "其下级 CA 层数超出限制")
+
+
+def _check_strength(cert: x509.Certificate) -> None:
+    kind, is_strong = describe_key(cert)
+    digest = cert.signature_hash_algorithm
+    if not is_strong:
+        raise UnfitCertificate(
+            _named(cert),
+            f"its key ({kind}) is weak, or of a kind that PDF readers do not verify",
+            f"密钥({kind})强度不足, 或为 PDF 阅读器不支持的类型",
+        )
+    if digest is not None and digest.name not in STRONG_DIGESTS:
+        raise UnfitCertificate(
+            _named(cert),
+            f"it is signed with the weak digest {digest.name}",
+            f"其签名使用了过弱的摘要算法 {digest.name}",
+        )
+
+
+def _check_time(cert: x509.Certificate, now: datetime) -> None:
+    start, end = cert.not_valid_before_utc, cert.not_valid_after_utc
+    if not start <= now <= end:
+        raise UnfitCertificate(
+            _named(cert),
+            f"it is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d}, which today is not",
+            f"其有效期为 {start:%Y-%m-%d} 至 {end:%Y-%m-%d}, 今天不在其内",
+        )
+
+
+def _constraints(cert: x509.Certificate) -> x509.BasicConstraints:
+    try:
+        return cert.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return x509.BasicConstraints(ca=False, path_length=None)
+
+
+def _has_key_usage(cert: x509.Certificate) -> bool:
+    return any(isinstance(one.value, x509.KeyUsage) for one in cert.extensions)
+
+
+def _usage(cert: x509.Certificate) -> x509.KeyUsage:
+    return cert.extensions.get_extension_for_class(x509.KeyUsage).value
+
+
+def _named(cert: x509.Certificate) -> str:
+    return _value(cert.subject, NameOID.COMMON_NAME) or cert.subject.rfc4514_string()
+
+
+def _value(subject: x509.Name, oid: x509.ObjectIdentifier) -> str:
+    found = subject.get_attributes_for_oid(oid)
+    return str(found[0].value) if found else ""
