@@ -87,8 +87,15 @@ class DevelopmentAuthority:
         """The root certificate, DER."""
         return self._store.chain(ROOT)[0]
 
-    def certify(
-        self, role: str, owner: str, organization: Organization, *, not_before: datetime, not_after: datetime
+    def certify(  # noqa: PLR0913 - a key, its holder and their time
+        self,
+        role: str,
+        owner: str,
+        organization: Organization,
+        *,
+        not_before: datetime,
+        not_after: datetime,
+        generation: int | None = None,
     ) -> tuple[bytes, ...]:
         """Make a PDF signing certificate for a key of the store and keep its chain there.
 
@@ -98,6 +105,7 @@ class DevelopmentAuthority:
             organization: the issuer.
             not_before: with time zone.
             not_after: with time zone, inside the issuing CA's own time.
+            generation: of the key; None for the active one.
 
         Returns:
             The chain, DER, from the new certificate to the root.
@@ -106,7 +114,7 @@ class DevelopmentAuthority:
         ca = x509.load_der_x509_certificate(ca_chain[0])
         holder = _Party(
             _subject(_marked(organization.name), organization.name, organization.uscc),
-            self._store.signer(role, owner),
+            self._store.signer(role, owner, generation),
         )
         builder = _builder(holder, _Party(ca.subject, self._store.file_signer(ISSUING)), not_before, not_after)
         builder = (
@@ -116,7 +124,7 @@ class DevelopmentAuthority:
         )
         cert = _sign(_with_crl(builder, f"{self._crl_url}/issuing.crl"), self._store.file_signer(ISSUING))
         chain = (_der(cert), *ca_chain)
-        self._store.set_chain(role, owner, chain)
+        self._store.set_chain(role, owner, chain, generation)
         return chain
 
     def make_crl(

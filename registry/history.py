@@ -50,6 +50,7 @@ class HistoryKind(StrEnum):
     # Of the whole service, by its operator: no issuer and no maker stands in these.
     KEY_MADE = "key-made"
     KEY_CERTIFIED = "key-certified"
+    KEY_ACTIVATED = "key-activated"
     KEY_RETIRED = "key-retired"
     KEY_COMPROMISED = "key-compromised"
     CERTIFICATE_REVOKED = "key-certificate-revoked"  # X.509, by the own CA

@@ -20,6 +20,8 @@ from credential.note import BadCheckpoint, BadNote, parse_checkpoint, parse_note
 from credential.trust import PAYLOAD_TYPE
 from holder.conditional import has_etag
 from registry.log.tiles import CHECKPOINT, HEIGHT, WIDTH, TileFolder
+from registry.log.timestamps import FOLDER as STAMPS
+from registry.log.timestamps import NOTE
 from registry.status.published import token_times
 from registry.status.token_list import BadStatusToken
 from service.folder import DataFolder
@@ -39,6 +41,8 @@ _TILE = re.compile(
     r"(?P<level>entries|[0-9]|[1-5][0-9]|6[0-3])/(?P<index>(x[0-9]{3}/){0,5}[0-9]{3})(\.p/(?P<width>[1-9][0-9]{0,2}))?",
     re.ASCII,
 )
+_STAMPED = re.compile(r"[1-9][0-9]{0,18}-[0-9a-f]{8}", re.ASCII)
+_STAMP = re.compile(r"[a-z0-9][a-z0-9.-]{0,253}\.(checkpoint|tst)", re.ASCII)
 _JSON = "application/json"
 _BYTES = {"type": "string", "format": "binary"}
 _OF_STATUS_LISTS: dict[int | str, dict[str, Any]] = {
@@ -178,7 +182,25 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
             raise NotPublished
         return _answer(request, _read(folder.ca, name), _CA_TYPES[Path(name).suffix], _kept(CRL_SECONDS))
 
+    _add_timestamps(router, folder)
     return router
+
+
+def _add_timestamps(router: APIRouter, folder: DataFolder) -> None:
+    @router.head("/log/timestamps/{head}/{name}", include_in_schema=False)
+    @router.get(
+        "/log/timestamps/{head}/{name}",
+        summary="日志检查点的时间戳 · a time stamp of a checkpoint",
+        response_class=Response,
+        responses=_described("application/octet-stream", "text/plain"),
+    )
+    def timestamp(head: str, name: str, request: Request) -> Response:
+        """Give a stamped checkpoint, or the RFC 3161 token over it (DER); neither ever changes."""
+        if _STAMPED.fullmatch(head) is None or _STAMP.fullmatch(name) is None:
+            raise NotPublished
+        content = _read(folder.log / STAMPS / head, name)
+        kind = "text/plain; charset=utf-8" if name.endswith(NOTE) else "application/octet-stream"
+        return _answer(request, content, kind, {"Cache-Control": f"public, max-age={TILE_SECONDS}, immutable"})
 
 
 def _described(*media_types: str) -> dict[int | str, dict[str, Any]]:

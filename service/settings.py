@@ -116,6 +116,13 @@ class Settings(BaseSettings):
         description="Addresses of time-stamping authorities (RFC 3161), comma separated; their certificates "
         "stand in the trust list.",
     )
+    stamp_minutes: int = Field(
+        default=15,
+        ge=1,
+        le=1440,
+        description="Minutes between two time stamps of the log's checkpoint; should a key be stolen, what no stamp "
+        "from before the theft covers becomes unknown.",
+    )
     trusted_proxies: str = Field(
         default="",
         description="Networks whose X-Forwarded-For is believed, comma separated, as 127.0.0.1/32,10.0.0.0/8.",
