@@ -208,6 +208,15 @@ def test_a_log_key_with_a_wrong_hash_is_refused() -> None:
         read_log_key(SUMDB_KEY.replace("033de0ae", "033de0af"))
 
 
+def test_the_cosignature_printed_in_the_format_page_is_good() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "formats-log.md").read_text("utf-8")
+    blocks = [block.removeprefix("\n") for block in page.split("```")[1::2]]
+    cosigned = [block for block in blocks if block.startswith("rsj.example/log\n")][1]
+    witness = read_witness_key(next(block for block in blocks if block.startswith("hr.example/witness+")).strip())
+    (found,) = read_cosignatures(cosigned, (witness,))
+    assert found.seconds == int(AT.timestamp())
+
+
 # ---- requests -------------------------------------------------------------------------------------------------
 
 PROOF = tuple(hashlib.sha256(bytes([number])).digest() for number in range(MAX_PROOF_LINES))
