@@ -1,6 +1,7 @@
 """Post to a witness over HTTP: bounded in time, in length, and in what it may do."""
 
 import time
+import weakref
 
 import httpx
 
@@ -26,6 +27,8 @@ class WitnessPost:
             trust_env=False,
             headers={"Content-Type": "text/plain; charset=utf-8"},
         )
+        self.close = weakref.finalize(self, self._client.close)
+        """Ends all connections; done of itself when nobody holds this any more."""
 
     def post(self, url: str, body: str, until: float) -> tuple[int, str, str]:
         """Send a body; gives status, media type and text of the answer.
@@ -50,7 +53,3 @@ class WitnessPost:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeDecodeError) as error:
             name = type(error).__name__
             raise NotCosigned(f"it does not answer ({name})", f"未应答({name})") from error
-
-    def close(self) -> None:
-        """End all connections."""
-        self._client.close()
