@@ -37,7 +37,8 @@ _CODES: Mapping[int, str] = {
         "public-url-fixed record-erased refused request-runs restored-forked root-in-data-folder root-not-confirmed "
         "root-still-needed same-name serials-exhausted signing-cert-revoked state-moved status-is-final "
         "succession-under-way template-changing title-taken token-key-exists too-few-witnesses trust-list-expired "
-        "trust-list-not-signed trust-list-older trust-list-twice witness-exists witness-taken"
+        "trust-list-not-signed trust-list-older trust-list-twice witness-exists witness-taken "
+        "certificate-needed key-not-announced key-still-signs no-pending-key"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",

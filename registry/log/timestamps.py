@@ -135,6 +135,13 @@ class StampedCheckpoints:
         with self._database.reading() as session:
             return session.execute(query).scalar_one() or 0
 
+    def last_before(self, origin: str, moment: datetime) -> datetime | None:
+        """The newest time of a stamp that is older than a moment; None when there is none."""
+        query = select(func.max(_ROWS.c.attested_at)).where(_ROWS.c.origin == origin, _ROWS.c.attested_at < moment)
+        with self._database.reading() as session:
+            newest: datetime | None = session.execute(query).scalar_one()
+        return newest
+
     # ---- looking up ---------------------------------------------------------------------------------------------
 
     def attested(self, leaf: bytes, index: int, before: datetime) -> list[EarlyEvidence]:

@@ -21,6 +21,7 @@ from service.cli import (
     life,
     log,
     registry,
+    rotation,
     serving,
     setup,
     status,
@@ -96,5 +97,6 @@ for group in (
     witness,
     backup,
     erase,
+    rotation,
 ):
     group.add_to(app)
