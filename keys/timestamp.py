@@ -9,9 +9,11 @@ agrees with our clock.
 """
 
 import hashlib
+import ssl
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Final
@@ -140,9 +142,31 @@ class TimestampClient:
         self._wait = wait or _sleep
         self._lock = threading.Lock()
         self._threads = connections * len(urls)
-        limits = httpx.Limits(max_connections=self._threads, max_keepalive_connections=self._threads)
-        # Proxies and certificates are not taken from the environment, which is the service's to read.
-        self._http = httpx.Client(timeout=TIMEOUT, limits=limits, trust_env=False, follow_redirects=False)
+        self._users = 0
+        self._http: httpx.Client | None = None
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    @contextmanager
+    def _connected(self) -> Iterator[httpx.Client]:
+        """Share connections among all that ask at the same time; the last one closes them."""
+        with self._lock:
+            if self._http is None:
+                limits = httpx.Limits(max_connections=self._threads, max_keepalive_connections=self._threads)
+                # Proxies and certificates are not taken from the environment, which is the service's to read.
+                self._http = httpx.Client(timeout=TIMEOUT, limits=limits, trust_env=False, verify=self._tls)
+            http = self._http
+            self._users += 1
+        try:
+            yield http
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._http = None
+                    http.close()
 
     def timestamp(self, message: bytes, max_bytes: int = MAX_TOKEN_BYTES) -> bytes:
         """Get a token for a message.
@@ -184,7 +208,7 @@ class TimestampClient:
             NoTimestamp: one could not be had; what was got for the others is given up.
         """
         waiting: list[Future[bytes]] = []
-        with ThreadPoolExecutor(self._threads, "timestamp") as pool:
+        with self._connected(), ThreadPoolExecutor(self._threads, "timestamp") as pool:
             try:
                 for message in messages:
                     if waiting and waiting[0].done():
@@ -212,10 +236,6 @@ class TimestampClient:
         if not lengths:
             raise NoTimestamp(failures)
         return -(-(max(lengths) + SPARE) // ROUND_UP) * ROUND_UP
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
     def _take(self, asked: set[str]) -> _Authority | None:
         """Choose the authority to ask next: a rested one before one that failed, then the least busy."""
@@ -263,7 +283,10 @@ class TimestampClient:
         headers = {"Content-Type": "application/timestamp-query"}
         host = authority.host
         try:
-            with self._http.stream("POST", authority.url, content=request, headers=headers) as response:
+            with (
+                self._connected() as http,
+                http.stream("POST", authority.url, content=request, headers=headers) as response,
+            ):
                 if response.status_code != httpx.codes.OK:
                     raise AuthorityFailed(host, f"HTTP {response.status_code}", f"HTTP {response.status_code}")
                 body = bytearray()

@@ -19,15 +19,17 @@ from sqlmodel import Session, col, select
 from credential.errors import RefusedError
 from credential.merkle import LogProof
 from credential.model import State
-from credential.ports import Blobs, Change, EarlyEvidence, Link, RegisteredCredential, RegisteredFile
+from credential.ports import Blobs, Change, EarlyEvidence, ErasedCredential, Link, RegisteredCredential, RegisteredFile
 from registry.batches import record_owner
 from registry.columns import askable, table_of
 from registry.credentials import UnknownSerial, open_record_key, open_sealed
 from registry.database import Database
+from registry.erasures import find_erased
 from registry.history import HistoryKind, details_place
 from registry.log.tables import LogLeafRow
-from registry.packs import PackDamaged, item_place
+from registry.packs import PackDamaged
 from registry.prefixes import read_prefix
+from registry.revisions import Piece, open_pieces
 from registry.tables import CredentialFileRow, CredentialRow, HistoryRow, PackRow, RecordKeyRow
 from registry.vault import RecordErased, RecordKey, Vault
 
@@ -229,6 +231,10 @@ class RegistrySource:
             changes = {id_: _rows(session, _CHANGES, id_) for id_ in [*_ids(found), *_ids(others)]}
         return [*self._open_all(found, changes), *self._open_all(others, changes)]
 
+    def erased(self, digest: bytes) -> ErasedCredential | None:
+        """Find one that was erased, by SHA-256 of an exact stored PDF or of the payload of its claims."""
+        return find_erased(self._database, digest)
+
     def checkpoint(self) -> str:
         """The newest published checkpoint of the log, a C2SP signed note."""
         return self._proofs.checkpoint()
@@ -295,7 +301,7 @@ class DocumentStore:
         self._blobs = blobs
 
     def fetch_pdf(self, serial: str, *, issuer_id: str | None = None, version: int | None = None) -> bytes:
-        """The newest revision of a credential's PDF, byte for byte as it was signed.
+        """The newest revision of a credential's PDF: byte for byte as it was signed, and the evidence added since.
 
         Args:
             serial: of the credential.
@@ -311,20 +317,20 @@ class DocumentStore:
         with self._database.reading() as session:
             row, wrapped = self._credential(session, serial, issuer_id, version)
             query = (
-                select(CredentialFileRow, PackRow.name)
+                select(CredentialFileRow, PackRow.kind, PackRow.name)
                 .join(PackRow, col(PackRow.id) == CredentialFileRow.pack_id)
                 .where(CredentialFileRow.credential_id == row.id)
-                .order_by(col(CredentialFileRow.revision).desc())
+                .order_by(col(CredentialFileRow.revision))
             )
-            newest = session.exec(query).first()
-        if newest is None:
+            files = session.exec(query).all()
+        if not files:
             raise NotPrinted(serial)
-        file, pack_name = newest
+        newest, _, pack_name = files[-1]
         key = open_record_key(self._vault, row, wrapped)
-        sealed = self._blobs.read(pack_name, file.pack_offset, file.pack_length)
-        tail = key.open_bytes(sealed, item_place("tail", pack_name, row.row_number))
-        document = read_prefix(self._blobs, file.prefix_digest) + tail
-        if hashlib.sha256(document).digest() != file.digest:
+        pieces = [Piece(kind, name, one.pack_offset, one.pack_length) for one, kind, name in files]
+        parts = open_pieces(self._blobs, key, row.row_number, pieces)
+        document = b"".join((read_prefix(self._blobs, newest.prefix_digest), *parts))
+        if hashlib.sha256(document).digest() != newest.digest:
             raise PackDamaged(pack_name, f"gives another file for {serial}", f"中 {serial} 的文件与登记不符")
         return document
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,9 +22,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from asn1crypto import tsp
-from certomancer.registry import CertLabel, PKIArchitecture, ServiceLabel
+from asn1crypto import x509 as asn1_x509
+from certomancer.registry import CertLabel, EntityLabel, PKIArchitecture, ServiceLabel
 from certomancer.registry.common import ArchLabel, KeyLabel
 from certomancer.registry.config import CertomancerConfig
+from certomancer.services import CRLBuilder, choose_signed_digest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
@@ -64,7 +66,6 @@ def _certificate(subject: str, issuer: str, years: tuple[int, int], extensions: 
 
 
 _CONFIGURATION: dict[str, Any] = {
-    "external-url-prefix": "http://127.0.0.1:9",
     "keysets": {"keys": {"keys": {name: {"path": f"{name}.pem"} for name in NAMES}}},
     "pki-architectures": {
         "outside": {
@@ -125,7 +126,8 @@ def _make(rsa_tsa: bool) -> PKIArchitecture:  # noqa: FBT001 - functools.cache t
             key = rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
             pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             (Path(folder) / f"{name}.pem").write_bytes(pem)
-        made = CertomancerConfig(deepcopy(_CONFIGURATION), key_search_dir=folder)
+        lists = {"external-url-prefix": f"http://127.0.0.1:{_lists().server_address[1]}"}
+        made = CertomancerConfig(deepcopy(_CONFIGURATION) | lists, key_search_dir=folder)
     return made.get_pki_arch(ArchLabel("outside"))
 
 
@@ -140,9 +142,23 @@ def signer(name: str = "signer") -> FileSigner:
     return FileSigner(key)
 
 
-def crl(issuer: str, at: datetime) -> bytes:
-    """The list that is current at a moment; it is made anew each day, at midnight."""
-    return bytes(outside().service_registry.get_crl(ServiceLabel(issuer), at_time=at).dump())
+def crl(issuer: str, at: datetime, *, lifetime: timedelta = timedelta(days=7), revoked: str = "") -> bytes:
+    """A list that is issued at a moment of the caller's choice; one certificate may be revoked an hour before it."""
+    made = outside()
+    key = made.key_set.get_asym_key(KeyLabel(issuer))
+    builder = CRLBuilder(
+        issuer_name=made.entities[EntityLabel(issuer)],
+        issuer_key=key.private,
+        signature_algo=choose_signed_digest("sha256", key.public),
+        authority_key_identifier=made.get_cert(CertLabel(issuer)).key_identifier_value,
+    )
+    entries = []
+    if revoked:
+        number = made.get_cert(CertLabel(revoked)).serial_number
+        gone = at - timedelta(hours=1)
+        entries = [{"user_certificate": number, "revocation_date": asn1_x509.Time({"general_time": gone})}]
+    at = at.replace(microsecond=0)
+    return bytes(builder.build_crl(int(at.timestamp()), at, at + lifetime, entries).dump())
 
 
 def stamp(message_digest: bytes, at: datetime, tsa: str = "tsa") -> bytes:
@@ -241,3 +257,61 @@ def serve_tsa(
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+# ---- where revocation lists are ---------------------------------------------------------------------------------
+
+
+class ListServer(ThreadingHTTPServer):
+    """Publishes the lists of all authorities, made when they are asked for.
+
+    Attributes:
+        at: the moment they are issued at; None for the machine's clock.
+        asked: names of the authorities whose lists were asked for.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Publishing, bind_and_activate=False)
+        self.at: datetime | None = None
+        self.asked: list[str] = []
+        self.server_bind()  # certificates name its port; until it is served, nobody answers there
+
+
+class _Publishing(BaseHTTPRequestHandler):
+    server: ListServer
+
+    def do_GET(self) -> None:
+        issuer = self.path.split("/")[3]
+        self.server.asked.append(issuer)
+        content = crl(issuer, self.server.at or datetime.now(UTC))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@cache
+def _lists() -> ListServer:
+    return ListServer()
+
+
+@contextmanager
+def serve_lists(at: datetime | None = None) -> Iterator[ListServer]:
+    """Publish the lists while the block runs; from then on its port takes connections and answers none."""
+    outside()
+    server = _lists()
+    server.at = at
+    server.asked.clear()
+    server.server_activate()
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()

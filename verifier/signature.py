@@ -23,6 +23,7 @@ from pyhanko.sign.validation import (
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
 
+from credential.timestamp import BadTimestamp, read_timestamp, verify_timestamp
 from verifier.carried import HOSTILE
 from verifier.report import MAX_DETAIL, Finding, SignatureReport, Trust, failed
 from verifier.signed_range import (
@@ -203,10 +204,30 @@ def _is_bare(signature: EmbeddedPdfSignature) -> bool:
         versions = {data["version"].native, signer["version"].native}
         digests = [algorithm.dump() for algorithm in data["digest_algorithms"]]
         is_ours = versions == {"v1"} and digests == [signer["digest_algorithm"].dump()]
-        unsigned = signer["unsigned_attrs"]
+        return is_ours and len(data["signer_infos"]) == 1 and _has_only_its_timestamp(signer)
     except HOSTILE:
         return False
-    return is_ours and len(data["signer_infos"]) == 1 and not isinstance(unsigned, cms.CMSAttributes)
+
+
+def _has_only_its_timestamp(signer: cms.SignerInfo) -> bool:
+    """Whether nothing is unsigned, or nothing but one token over this very signature, whole in itself.
+
+    Whose token it is, is not asked: it adds nothing to what is said of the
+    certificate. But none of its signed bytes may be another than it was made with.
+    """
+    unsigned = signer["unsigned_attrs"]
+    if not isinstance(unsigned, cms.CMSAttributes):
+        return True
+    if [attribute["type"].native for attribute in unsigned] != ["signature_time_stamp_token"]:
+        return False
+    values = unsigned[0]["values"]
+    try:
+        token = values[0].dump()
+        certificate = read_timestamp(token).certificate
+        verify_timestamp(token, bytes(signer["signature"]), [certificate] if certificate else [])
+    except BadTimestamp:
+        return False
+    return len(values) == 1
 
 
 def _field_since(reader: PdfFileReader, field: generic.DictionaryObject) -> int | None:

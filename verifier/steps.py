@@ -2,12 +2,12 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
 from credential.claims import BadClaims
-from credential.leaves import seal_leaf
+from credential.leaves import renewal_leaf, seal_leaf
 from credential.merkle import LogProof
 from credential.model import Claims
 from credential.names import fold_name_for_matching
@@ -279,9 +279,9 @@ class Steps:
         proven = [check_logged(self._trust, registered.issue_proof, found.issue_leaf, "issue-not-logged")]
         inquiry.passed(Step.LOG, "issue-logged", "颁发记录在透明日志中", "the log proves that it was issued")
         if pdf_digest is not None:
-            proof = next((file.seal_proof for file in registered.files if file.digest == pdf_digest), "")
-            proofs.append(proof)
-            proven.append(check_logged(self._trust, proof, seal_leaf(pdf_digest, salt), "seal-not-logged"))
+            for proof, leaf in _file_leaves(registered, pdf_digest, salt):
+                proofs.append(proof)
+                proven.append(check_logged(self._trust, proof, leaf, "seal-not-logged"))
             inquiry.passed(
                 Step.LOG, "seal-logged", "文件的封存记录在透明日志中", "the log proves that the file was sealed"
             )
@@ -343,3 +343,14 @@ def _note_older(inquiry: Inquiry, step: Step) -> None:
         "签名密钥后来泄露,但可信时间戳证明这份证书在泄露之前已经存在",
         "the key was stolen later; a trusted time stamp proves that this certificate is older",
     )
+
+
+def _file_leaves(
+    registered: RegisteredCredential, pdf_digest: bytes, salt: bytes
+) -> Iterator[tuple[LogProof | str, bytes]]:
+    """What has to be in the log for a stored file: the seal of the original, and the renewal that made this of it."""
+    proofs = {file.digest: file.seal_proof for file in registered.files}
+    original = registered.files[0].digest if registered.files else pdf_digest
+    yield proofs.get(original, ""), seal_leaf(original, salt)
+    if pdf_digest != original:
+        yield proofs.get(pdf_digest, ""), renewal_leaf(pdf_digest, original, salt)

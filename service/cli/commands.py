@@ -7,6 +7,7 @@ import typer
 
 from service.cli import (
     access,
+    archive,
     backup,
     ca,
     changing,
@@ -87,6 +88,7 @@ for group in (
     serving,
     templating,
     keeping,
+    archive,
     keys,
     status,
     trust,

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,18 +38,14 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def connect(waits: list[float]) -> Iterator[Connect]:
-    with ExitStack() as stack:
+def connect(waits: list[float]) -> Connect:
+    def make(*servers: TsaServer | str, anchors: list[bytes] = ANCHOR, connections: int = 8) -> TimestampClient:
+        urls = [server if isinstance(server, str) else server.url for server in servers]
+        return TimestampClient(
+            urls, anchors, now=lambda: AT, random=Nonces(), wait=waits.append, connections=connections
+        )
 
-        def make(*servers: TsaServer | str, anchors: list[bytes] = ANCHOR, connections: int = 8) -> TimestampClient:
-            urls = [server if isinstance(server, str) else server.url for server in servers]
-            client = TimestampClient(
-                urls, anchors, now=lambda: AT, random=Nonces(), wait=waits.append, connections=connections
-            )
-            stack.callback(client.close)
-            return client
-
-        yield make
+    return make
 
 
 @pytest.fixture
