@@ -1,4 +1,7 @@
-"""What the service does by itself: issue approved batches, keep status lists fresh and the log moving.
+"""What the service does by itself: issue approved batches, and publish and renew what must not grow old.
+
+Status lists and log, revocation lists, time stamps on checkpoints and long-term
+evidence each have a thread: an authority that does not answer holds up nothing else.
 
 The chunk table is the only truth about batches. A runner that was killed, or
 several of them at once, finish each batch just the same; ``wake`` only spares
@@ -15,15 +18,23 @@ from threading import Event, Thread
 from credential.errors import Error, RefusedError, UnavailableError
 from registry.chunks import unfinished_batches
 from service import batches
+from service.crl import refresh_crls
 from service.house import House
 from service.issuers import all_issuers
 from service.keeping import refresh_status_lists
+from service.stamping import stamp_checkpoint
 
 BATCH_PAUSE = 15.0
 """Seconds between two looks for batches that somebody else approved, such as the command line."""
 
 KEEPING_PAUSE = 60.0
 """Seconds between two looks at status lists and log; a list is published anew past its ttl of ten minutes."""
+
+STAMPING_PAUSE = 60.0
+"""Seconds between two looks whether the checkpoint is due for a time stamp (``stamp_minutes`` says when it is)."""
+
+RENEWING_PAUSE = 3600.0
+"""Seconds between two looks at revocation lists and long-term evidence; both are due days before they end."""
 
 RETRY_SECONDS = 30.0
 """How long a batch rests after a store did not answer."""
@@ -45,7 +56,7 @@ class Trouble:
 
 
 class Runner:
-    """Works in two threads of its own: one for batches, one for status lists and log."""
+    """Works in threads of its own: one for batches, one for each thing that must not grow old."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -53,12 +64,18 @@ class Runner:
         self._stopping = Event()
         self._is_warm = False
         self._issuing = _Loop("issuing", self._issue_waiting, BATCH_PAUSE)
-        self._keeping = _Loop("keeping", self._keep, KEEPING_PAUSE)
+        self._loops = (
+            self._issuing,
+            _Loop("keeping", self._keep, KEEPING_PAUSE),
+            _Loop("stamping", self._stamp, STAMPING_PAUSE),
+            _Loop("revocation lists", self._refresh_crls, RENEWING_PAUSE),
+            _Loop("archive", self._renew, RENEWING_PAUSE),
+        )
 
     def start(self) -> None:
-        """Start both threads; a batch that a killed process left goes on at once."""
-        self._issuing.start()
-        self._keeping.start()
+        """Start all threads; a batch that a killed process left goes on at once."""
+        for loop in self._loops:
+            loop.start()
 
     def wake(self, batch_id: int | None = None) -> None:
         """Look for work now; a batch that rests is tried again when it is named."""
@@ -72,10 +89,12 @@ class Runner:
         return None if found is None else found.error
 
     def stop(self) -> None:
-        """Finish the chunk in hand, then end; returns when both threads have ended."""
+        """Finish the chunk in hand, then end; returns when all threads have ended."""
         self._stopping.set()
-        self._issuing.stop()
-        self._keeping.stop()
+        for loop in self._loops:
+            loop.tell_to_stop()
+        for loop in self._loops:
+            loop.join()
 
     def _warm(self) -> None:
         """Compile what each issuer's certificates begin with, so that the first to check or submit need not wait."""
@@ -121,6 +140,27 @@ class Runner:
         if published:
             _logger.info("status lists %s were published", published)
 
+    def _stamp(self) -> None:
+        stamped = stamp_checkpoint(self._house)
+        if stamped is not None:
+            _logger.info("%d authorities stamped the checkpoint of %d", len(stamped.stamped), stamped.size)
+
+    def _refresh_crls(self) -> None:
+        if refresh_crls(self._house):
+            _logger.info("the revocation lists were published")
+
+    def _renew(self) -> None:
+        # It brings the library of long-term signatures, which most installations never need.
+        from service.archiving import archive_status, renew_archive  # noqa: PLC0415 - see above
+
+        status = archive_status(self._house)
+        if any(status.due(count) for count in status.counts):
+            try:
+                renewed = renew_archive(self._house, on_progress=self._go_on)
+            except batches.ServiceStops:  # the next start goes on
+                return
+            _logger.info("the evidence of %d files was extended", renewed.extended)
+
 
 class _Loop:
     """Does one thing again and again in a thread; whatever goes wrong in one round does not end it."""
@@ -139,9 +179,11 @@ class _Loop:
     def wake(self) -> None:
         self._wanted.set()
 
-    def stop(self) -> None:
+    def tell_to_stop(self) -> None:
         self._ending.set()
         self._wanted.set()
+
+    def join(self) -> None:
         if self._thread.ident is not None:
             self._thread.join()
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
@@ -11,7 +12,7 @@ from press.strict_table import BadTemplate
 from press.template import Template
 from registry.issuers import Issuer
 from registry.status.token_list import TTL
-from service import batches
+from service import archiving, batches
 from service import runner as runner_module
 from service.app import Application
 from service.batches import BatchView
@@ -205,3 +206,72 @@ def test_the_service_is_ready_while_its_press_warms_up(data: Path, monkeypatch: 
         application.runner.stop()
         application.desk.close()
         application.house.database.close()
+
+
+def test_an_authority_that_hangs_keeps_no_list_from_being_published(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging, released = Event(), Event()
+
+    def hang(_house: House) -> None:
+        hanging.set()
+        released.wait(60)
+
+    rounds: list[str] = []
+    monkeypatch.setattr(runner_module, "KEEPING_PAUSE", 0.01)
+    monkeypatch.setattr(runner_module, "stamp_checkpoint", hang)
+    monkeypatch.setattr(runner_module, "refresh_status_lists", lambda _house: rounds.append("status"))
+    monkeypatch.setattr(runner_module, "refresh_crls", lambda _house: rounds.append("crl"))
+    runner = Runner(house)
+    runner.start()
+    try:
+        assert hanging.wait(60)
+        before = rounds.count("status")
+        until(lambda: rounds.count("status") > before + 2 and "crl" in rounds)
+    finally:
+        released.set()
+        runner.stop()
+
+
+def test_revocation_lists_are_published_when_they_are_due(issued_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YINZHENG_PASSPHRASE", PASSPHRASE)
+    house = open_house(Settings(data=issued_data))
+    runner = Runner(house)
+    runner.start()
+    until((house.folder.ca / "issuing.crl").exists)
+    made = (house.folder.ca / "issuing.crl").read_bytes()
+    runner.stop()
+    later = house.now() + timedelta(days=house.settings.crl_days)
+    monkeypatch.setattr(House, "now", lambda _self: later)
+    runner = Runner(house)
+    runner.start()
+    until(lambda: (house.folder.ca / "issuing.crl").read_bytes() != made)
+    runner.stop()
+
+
+def test_evidence_is_extended_when_a_file_is_due_and_only_then(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    extended: list[bool] = []
+    due = [0]
+
+    class Status:
+        counts = ("count",)
+
+        def due(self, _count: str) -> int:
+            return due[0]
+
+    def renew(_house: House, on_progress: Callable[[int], None]) -> archiving.Renewed:
+        extended.append(True)
+        on_progress(1)
+        return archiving.Renewed(extended=1)
+
+    monkeypatch.setattr(archiving, "archive_status", lambda _house: Status())
+    monkeypatch.setattr(archiving, "renew_archive", renew)
+    runner = Runner(house)
+    runner._renew()
+    assert not extended
+    due[0] = 1
+    runner._renew()
+    assert extended == [True]
+    runner.stop()
+    runner._renew()  # is told to stop on the way, which is no fault
+    assert extended == [True, True]
