@@ -164,6 +164,19 @@ class RegisteredCredential:
     issued: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ErasedCredential:
+    """A credential whose personal data was erased: all that is left of it.
+
+    Attributes:
+        erased_at: when.
+        state: that it has.
+    """
+
+    erased_at: datetime
+    state: State
+
+
 class CredentialSource(Protocol):
     """The registry as a verifier sees it; every method may raise UnavailableError."""
 
@@ -185,6 +198,10 @@ class CredentialSource(Protocol):
         For one who knows serial and name: the same work is done, here and by whoever opens what is
         given, whether the serial exists or not. Compare the serial that was signed.
         """
+        ...
+
+    def erased(self, digest: bytes) -> ErasedCredential | None:
+        """Find one that was erased, by SHA-256 of an exact stored PDF or of the payload of its claims."""
         ...
 
     def checkpoint(self) -> str:

@@ -13,18 +13,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import cbor2
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import bindparam, delete, exists, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_row
 
-from credential.ports import Blobs
+from credential.model import State
+from credential.ports import Blobs, ErasedCredential
 from registry.batches import batch_key, problems_place, read_problems
 from registry.columns import table_of
 from registry.credentials import FoundCredential, find_by_id
 from registry.database import Database
 from registry.reserve_records import FOLDER, create_reserve_records, read_reserve_records
 from registry.service_tables import ClaimCodeRow, DownloadGrantRow, ErasedRow
-from registry.tables import BatchRow, BatchRowRow, CredentialRow, RecordKeyRow
+from registry.tables import BatchRow, BatchRowRow, CredentialFileRow, CredentialRow, RecordKeyRow
 from registry.vault import Vault, place
 
 MARKS = "erased"
@@ -32,6 +33,13 @@ MARKS = "erased"
 
 _KEYS, _ROWS, _CREDENTIALS = table_of(RecordKeyRow), table_of(BatchRowRow), table_of(CredentialRow)
 _CODES, _GRANTS, _ERASED = table_of(ClaimCodeRow), table_of(DownloadGrantRow), table_of(ErasedRow)
+_FILES = table_of(CredentialFileRow)
+_OF_FILE = select(_FILES.c.credential_id).where(_FILES.c.digest == bindparam("wanted"))
+_FIND_ERASED = (
+    select(_ERASED.c.erased_at, _CREDENTIALS.c.state)
+    .join(_CREDENTIALS, _CREDENTIALS.c.id == _ERASED.c.credential_id)
+    .where((_ERASED.c.claims_digest == bindparam("wanted")) | _ERASED.c.credential_id.in_(_OF_FILE))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,12 @@ def erased_credentials(session: Session) -> list[tuple[FoundCredential, datetime
     """Every credential that was erased, and when."""
     rows = session.exec(select_row(ErasedRow.credential_id, ErasedRow.erased_at).order_by(col(ErasedRow.credential_id)))
     return [(find_by_id(session, credential_id), moment) for credential_id, moment in rows.all()]
+
+
+def find_erased(database: Database, digest: bytes) -> ErasedCredential | None:
+    """Find an erased credential by SHA-256 of a stored PDF of it or of its claims; without a transaction."""
+    found = database.look_up(_FIND_ERASED, digest)
+    return ErasedCredential(found[0][0], State(found[0][1])) if found else None
 
 
 # ---- marks beside the packs -------------------------------------------------------------------------------------

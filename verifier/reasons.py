@@ -100,6 +100,12 @@ REASONS: Mapping[str, Reason] = {
         "登记库中查无此证",
         "the register has no such certificate",
     ),
+    "erased": Reason(
+        Step.FIND, Word.UNKNOWN, _OPEN, "SIGNED_DATA_NOT_FOUND",
+        "登记库曾有此证,其个人信息已依申请或因保存期限届满而删除,不能再核验;这不说明证书是假的",
+        "the register had this certificate, and its personal data was erased on request or since it was kept long "
+        "enough; it cannot be verified any more, which does not mean that it is false",
+    ),
     "not-issued": Reason(
         Step.FIND, Word.UNKNOWN, _OPEN, "TRY_LATER",
         "证书正在制作,尚未颁发",

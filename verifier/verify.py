@@ -36,6 +36,7 @@ from credential.qr import BadQrText, UnknownQrFormat, parse_qr_text
 from credential.serial import BadVerificationCode, parse_verification_code
 from credential.trust import TrustList
 from verifier.compare import check_photo, check_qr, check_same_claims, check_shown
+from verifier.erased import refuse_erased
 from verifier.found import Found, Scanned, Supplied, first_printed
 from verifier.inquiry import Inquiry
 from verifier.look import Look, is_our_code
@@ -142,6 +143,7 @@ class Verifier:
     def _file(self, inquiry: Inquiry, document: bytes) -> None:
         sealed = self._find_sealed(document)
         if sealed is None:
+            refuse_erased(self._source, inquiry, hashlib.sha256(document).digest(), is_original=True)
             self._unsealed_file(inquiry, document)
         registered, original, digest = sealed
         if len(original) == len(document):
@@ -247,6 +249,7 @@ class Verifier:
             check_history(own.registered)
             check_state(own.registered)
         if self._source is not None:
+            refuse_erased(self._source, inquiry, hashlib.sha256(payload).digest())
             raise CheckFailed("seal-not-logged", "the register knows no file with this digest")
         proof = report.attachments.get(PROOF_ATTACHMENT, b"").decode("utf-8", "replace")
         self._steps.logged_offline(inquiry, own, proof, originals)
@@ -266,6 +269,7 @@ class Verifier:
             raise CheckFailed("not-ours", "no signature, and no readable code of ours")
         self._shows(inquiry, report, look, clue)
         if clue.registered is None:
+            refuse_erased(self._source, inquiry, hashlib.sha256(clue.payload).digest())
             raise CheckFailed("register-not-asked" if self._source is None else "no-such-credential")
         found = self._steps.registered_claims(inquiry, clue.registered)
         self._steps.logged(inquiry, found, None)
@@ -345,6 +349,8 @@ class Verifier:
             self._steps.scanned(inquiry, opened, None)
         registered = self._source.by_code(scanned.code)
         if registered is None:
+            if opened is not None:
+                refuse_erased(self._source, inquiry, opened.qr.claims_digest)
             raise CheckFailed("no-such-credential")
         found = self._steps.registered_claims(inquiry, registered)
         self._by_register(inquiry, found, scanned.code, opened, scanned.origin)

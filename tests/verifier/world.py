@@ -15,7 +15,7 @@ from credential.leaves import issue_leaf, seal_leaf
 from credential.merkle import LogProof, consistency_proof, inclusion_proof, leaf_hash, root_hash
 from credential.model import Claims, State
 from credential.note import Checkpoint, format_proof, sign_checkpoint
-from credential.ports import Algorithm, Change, EarlyEvidence, RegisteredCredential, RegisteredFile
+from credential.ports import Algorithm, Change, EarlyEvidence, ErasedCredential, RegisteredCredential, RegisteredFile
 from credential.qr import encode_qr_claims, fit_qr_claims, qr_text
 from credential.trust import Role, TrustedIssuer, TrustedKey, TrustList
 from press.look import extract_text, render
@@ -186,6 +186,7 @@ class Register:
         self.claims = [one.claims for one in issued]
         self.statuses: dict[int, int] = {}
         self.is_down: set[str] = set()
+        self.gone: dict[bytes, ErasedCredential] = {}
         self.token_from = NOW
         self.status_key = STATUS_KEY
         self.status_uri = f"{STATUS_BASE}/0"
@@ -236,6 +237,10 @@ class Register:
     def candidates(self, serial: str) -> Sequence[RegisteredCredential]:
         found = self.by_serial(serial)
         return [*found, *self.entries[: 2 - len(found)]]
+
+    def erased(self, digest: bytes) -> ErasedCredential | None:
+        self._answer("erased")
+        return self.gone.get(digest)
 
     def checkpoint(self) -> str:
         self._answer("checkpoint")
