@@ -126,7 +126,7 @@ def look(tiles: Tiles, public_keys: Sequence[bytes], origin: str, seen: Seen | N
     tally = _Tally()
     if seen is not None:
         _compare(tiles, seen, note, checkpoint)
-        edge = tiles.edge(seen.checkpoint.size)
+        edge = tiles.edge(seen.checkpoint.size, checkpoint.size)
         if edge.root != seen.checkpoint.root:
             raise LogDamaged(f"its tiles do not give the root of size {edge.size}", f"规模 {edge.size} 的根哈希不符")
         tally.counts.update(seen.counts)

@@ -15,6 +15,8 @@ from credential.merkle import EMPTY_ROOT
 from credential.note import Checkpoint
 from registry.log.files import replace_durably
 from registry.log.growth import grow, open_by_any
+from registry.log.notes import PublishedNote
+from registry.log.paths import Head, TileCache
 from registry.log.tiles import CHECKPOINT, WITNESSED, Edge, LogDamaged, TileFolder, Tiles
 
 _FILES_AT_ONCE = 256
@@ -161,7 +163,7 @@ def publish_log(  # noqa: PLR0913 - one run, told everything by name
     note = tiles.checkpoint()
     checkpoint = open_by_any(note, public_keys, origin)
     there = _checkpoint_there(target, public_keys, origin)
-    edge = _edge_of(tiles, there, checkpoint, target.place)
+    edge = _edge_of(tiles, there, PublishedNote(note, checkpoint), target.place)
     last = edge
     for step in grow(tiles, edge, checkpoint.size):
         last = step.edge
@@ -193,11 +195,13 @@ def _checkpoint_there(target: LogTarget, public_keys: Sequence[bytes], origin: s
     return open_by_any(content.decode("utf-8", "replace"), public_keys, origin)
 
 
-def _edge_of(tiles: Tiles, there: Checkpoint, here: Checkpoint, place: str) -> Edge:
-    """The border of the tree that the mirror has; it must be a part of ours."""
-    if there.size > here.size:
-        raise MirrorAhead(there.size, here.size, place)
-    edge = tiles.edge(there.size)
-    if edge.root != there.root:
-        raise MirrorAhead(there.size, here.size, place)
-    return edge
+def _edge_of(tiles: Tiles, there: Checkpoint, here: PublishedNote, place: str) -> Edge:
+    """The border of the tree that the mirror has; it must be a part of ours, as our own checkpoint has it."""
+    size = here.checkpoint.size
+    if there.size > size:
+        raise MirrorAhead(there.size, size, place)
+    head = Head(here.note, here.checkpoint, TileCache(tiles))
+    head.consistency(there.size)  # else our tiles are at fault, and not the mirror
+    if there.size and head.root_at(there.size) != there.root:
+        raise MirrorAhead(there.size, size, place)
+    return tiles.edge(there.size, size)

@@ -137,7 +137,7 @@ class S3Target:
             obstore.put(self._store, name, content, attributes=attributes, mode=mode, use_multipart=False)
         except AlreadyExistsError:
             return False
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:  # there is no such bucket
             raise self._unavailable(error) from error
         return True
 
@@ -150,5 +150,5 @@ class S3Target:
             raise NotCreateOnly(self.place)
         self._is_probed = True
 
-    def _unavailable(self, error: BaseError) -> MirrorUnavailable:
+    def _unavailable(self, error: BaseError | FileNotFoundError) -> MirrorUnavailable:
         return MirrorUnavailable(self.place, str(error).split("\n", 1)[0][:200])

@@ -214,26 +214,35 @@ class Tiles:
         except UnicodeDecodeError as error:
             raise LogDamaged("the checkpoint is not UTF-8", "检查点不是 UTF-8 文本") from error
 
-    def edge(self, size: int) -> Edge:
+    def edge(self, size: int, of: int | None = None) -> Edge:
         """Read the right border of the tree of a size; a few files.
+
+        Args:
+            size: of the tree.
+            of: size of a larger one, whose tiles are read instead: those of a
+                size that was never published are nowhere.
 
         Raises:
             LogDamaged: a file is missing, or entries and hashes disagree.
         """
+        whole = size if of is None else of
         rows = []
         level = 0
         while size >> (HEIGHT * level):
             width = size >> (HEIGHT * level) & (WIDTH - 1)
             index = size >> (HEIGHT * (level + 1))
-            tile = self.read(level, index, width) if width else b""
+            there = min(WIDTH, (whole >> HEIGHT * level) - index * WIDTH)
+            tile = self.read(level, index, there)[: width * HASH_BYTES] if width else b""
             rows.append(tuple(tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)))
             level += 1
-        entries = self.read(None, size // WIDTH, size % WIDTH) if size % WIDTH else b""
-        if entries and tuple(map(leaf_hash, unpack_entries(entries))) != rows[0]:
+        index, width = divmod(size, WIDTH)
+        bundle = self.read(None, index, min(WIDTH, whole - index * WIDTH)) if width else b""
+        leaves = list(unpack_entries(bundle))[:width]
+        if leaves and tuple(map(leaf_hash, leaves)) != rows[0]:
             raise LogDamaged(
                 f"the last entries of {size} are not the ones hashed", f"规模 {size} 处的末尾条目与哈希不符"
             )
-        return Edge(size, tuple(rows), entries)
+        return Edge(size, tuple(rows), pack_entries(leaves))
 
 
 class TileFolder(Tiles):
