@@ -32,6 +32,7 @@ KIND_NAMES: Mapping[str, tuple[str, str]] = {
     HistoryKind.KEY_MADE: ("生成密钥", "key made"),
     HistoryKind.KEY_CERTIFIED: ("装入证书", "key certified"),
     HistoryKind.KEY_ACTIVATED: ("启用密钥", "key activated"),
+    "key-activated": ("启用密钥", "key activated"),
     HistoryKind.KEY_RETIRED: ("停用密钥", "key retired"),
     HistoryKind.KEY_COMPROMISED: ("宣告密钥泄露", "key declared compromised"),
     "key-certificate-revoked": ("吊销签名证书", "signing certificate revoked"),
