@@ -12,7 +12,7 @@ from asn1crypto.x509 import Extension, Extensions, KeyUsage, Name
 
 from credential.ports import Algorithm, Signer
 
-_NAME_CHARACTERS = 64  # ub-organization-name and ub-common-name, RFC 5280, A.1
+_NAME_LENGTH = 64  # ub-organization-name and ub-common-name, RFC 5280, A.1; some count a common name in bytes
 _SIGNATURES = {
     Algorithm.P256: "sha256_ecdsa",
     Algorithm.P384: "sha384_ecdsa",
@@ -31,13 +31,12 @@ def write_request(signer: Signer, name: str, uscc: str) -> bytes:
     Raises:
         UnavailableError: the key's place does not answer.
     """
-    short = name[:_NAME_CHARACTERS]
     subject = Name.build(
         {
             "country_name": "CN",
-            "organization_name": short,
+            "organization_name": name[:_NAME_LENGTH],
             "organization_identifier": uscc,
-            "common_name": short,
+            "common_name": name.encode()[:_NAME_LENGTH].decode(errors="ignore"),
         }
     )
     usage = Extension(

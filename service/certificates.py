@@ -1,10 +1,10 @@
 """Judge a certificate chain from a CA before anything is signed with it.
 
 1. read it                    PEM or DER, the key's own certificate first, the root last
-2. each is signed by the next, and the root by itself
-3. CAs are CAs                basic constraints, key usage, path length
-4. valid now                  every one of them
-5. algorithms are strong
+2. algorithms are strong      all but the root's signature of itself, which proves nothing
+3. each is signed by the next, and the root by itself
+4. CAs are CAs                basic constraints, key usage, path length
+5. valid now                  every one of them
 6. purpose                    may sign documents, by the very rule of the verifier
 7. whose it is                names the issuer, or what a person wrote out that it names
 """
@@ -12,7 +12,6 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from credential.errors import InputError
+from keys.chain import check_chain
 from registry.issuers import Issuer
 from verifier.signer_policy import STRONG_DIGESTS, describe_key, may_sign_documents
 
@@ -82,21 +82,26 @@ def read_chain(path: Path) -> tuple[bytes, ...]:
     return tuple(cert.public_bytes(Encoding.DER) for cert in certs)
 
 
-def judge_chain(chain: Sequence[bytes], now: datetime) -> None:
+def judge_chain(name: str, public_key: bytes, chain: Sequence[bytes], now: datetime) -> None:
     """Take steps 2 to 6.
 
     Args:
-        chain: DER, the signer's first, the root last; each known to be signed by the next.
+        name: of the key that the chain is for.
+        public_key: of it, SPKI, DER.
+        chain: DER, the signer's first, the root last.
         now: with time zone.
 
     Raises:
         UnfitCertificate: says which certificate and why.
+        BadChain: one is not signed by the next, or the first is for another key.
     """
     certs = [x509.load_der_x509_certificate(one) for one in chain]
+    for cert in certs:
+        _check_strength(cert, is_root=cert is certs[-1])
+    check_chain(name, public_key, chain)
     _check_root(certs[-1])
-    for depth, (below, ca) in enumerate(pairwise(certs)):
+    for depth, ca in enumerate(certs[1:]):
         _check_ca(ca, depth)
-        _check_strength(below)
     for cert in certs:
         _check_time(cert, now)
     if _constraints(certs[0]).ca:
@@ -125,6 +130,8 @@ def names_issuer(cert: bytes, issuer: Issuer) -> bool:
 
 
 def _check_root(root: x509.Certificate) -> None:
+    if root.issuer == root.subject and not _is_strongly_signed(root):
+        return  # an old one, signed with SHA-1: whoever believes it has it from elsewhere
     try:
         root.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature) as error:
@@ -143,21 +150,25 @@ def _check_ca(ca: x509.Certificate, depth: int) -> None:
         raise UnfitCertificate(_named(ca), "it may not have so many CAs below it", "其下级 CA 层数超出限制")
 
 
-def _check_strength(cert: x509.Certificate) -> None:
+def _check_strength(cert: x509.Certificate, *, is_root: bool) -> None:
     kind, is_strong = describe_key(cert)
-    digest = cert.signature_hash_algorithm
     if not is_strong:
         raise UnfitCertificate(
             _named(cert),
             f"its key ({kind}) is weak, or of a kind that PDF readers do not verify",
             f"密钥({kind})强度不足, 或为 PDF 阅读器不支持的类型",
         )
-    if digest is not None and digest.name not in STRONG_DIGESTS:
+    if not (_is_strongly_signed(cert) or (is_root and cert.issuer == cert.subject)):
         raise UnfitCertificate(
             _named(cert),
-            f"it is signed with the weak digest {digest.name}",
-            f"其签名使用了过弱的摘要算法 {digest.name}",
+            "it is signed with a weak digest; ask the CA for one signed with SHA-256",
+            "其签名使用了过弱的摘要算法; 请向认证机构申请以 SHA-256 签名的证书",
         )
+
+
+def _is_strongly_signed(cert: x509.Certificate) -> bool:
+    digest = cert.signature_hash_algorithm  # none with Ed25519, which is strong
+    return digest is None or digest.name in STRONG_DIGESTS
 
 
 def _check_time(cert: x509.Certificate, now: datetime) -> None:

@@ -11,7 +11,6 @@ from credential.cose import key_id
 from credential.errors import ConfigError, InputError
 from credential.ports import Algorithm
 from credential.trust import Role, TrustedIssuer, TrustedKey, TrustList
-from keys.chain import check_chain
 from keys.csr import write_request
 from keys.entry import IN_FILE, KeyEntry, KeyState
 from keys.store import MissingKey
@@ -138,8 +137,7 @@ def import_chain(house: House, owner: str, path: Path, *, accepted: str = "", ma
     issuer = house.issuer(owner)
     chain = read_chain(path)
     entry = _key_of(house, owner, chain)
-    check_chain(entry.name, entry.public_key, chain)
-    judge_chain(chain, house.now())
+    judge_chain(entry.name, entry.public_key, chain, house.now())
     named = organization_of(chain[0])
     if not names_issuer(chain[0], issuer) and (accepted != named or maker is None):
         raise OtherOrganization(named, issuer)

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from tests.service.at_hand import USCC
@@ -21,10 +21,11 @@ class OutsideCa:
 
     Args:
         now: certificates are valid from an hour before.
-        ca_usage: of the issuing CA; None for one that may issue.
+        is_ca: False makes the issuing CA one that is none.
+        critical_oddity: puts an extension into its certificate that must be understood, and is not.
     """
 
-    def __init__(self, now: datetime | None = None, *, is_ca: bool = True) -> None:
+    def __init__(self, now: datetime | None = None, *, is_ca: bool = True, critical_oddity: bool = False) -> None:
         self._now = now or datetime.now(UTC)
         self._root_key, self._key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         root_name, name = _name("一家认证机构根 CA", "一家认证机构"), _name("一家认证机构 CA 1", "一家认证机构")
@@ -33,6 +34,9 @@ class OutsideCa:
             self._root_key, SHA256()
         )
         issuing = self._builder(name, root_name, self._key.public_key(), 5 * YEAR)
+        if critical_oddity:
+            oddity = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+            issuing = issuing.add_extension(oddity, critical=True)
         self.issuing = issuing.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True).sign(
             self._root_key, SHA256()
         )
@@ -69,6 +73,10 @@ class OutsideCa:
     def chain(self, path: Path, cert: x509.Certificate) -> Path:
         """Write a certificate with its chain up to the root."""
         return self.write(path, cert, self.issuing, self.root)
+
+    def write_issuing_key(self, path: Path) -> None:
+        """Write the issuing CA's key in clear, for openssl to issue with."""
+        path.write_bytes(self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
     def _builder(
         self, subject: x509.Name, issuer: x509.Name, key: CertificatePublicKeyTypes, lifetime: timedelta
