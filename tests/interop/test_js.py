@@ -16,6 +16,7 @@ import pytest
 
 from tests.interop.js_cases import GROUPS, Cases
 from tests.interop.js_material import Material, base64, flip, make_material
+from tests.interop.js_ours import is_refused
 
 JS = Path(__file__).parent / "js" / "verify.mjs"
 
@@ -48,6 +49,16 @@ def test_good_is_taken_and_damaged_is_refused_at_the_step_that_should_notice(
 ) -> None:
     wrong = {name: (step, told[name]) for name, step, _ in group(material) if told[name][0] != step}
     assert wrong == {}
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
+def test_our_own_verifier_takes_and_refuses_the_same(material: Material, group: Callable[[Material], Cases]) -> None:
+    """Where the two differ, one of them, or the page that both follow, is wrong."""
+    world = material.world()
+    differing = [
+        name for name, step, given in group(material) if is_refused({**world, **given}) is not (step is not None)
+    ]
+    assert differing == []
 
 
 def test_there_is_a_damaged_case_for_every_step(material: Material) -> None:
