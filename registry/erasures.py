@@ -107,9 +107,10 @@ def erased_credentials(session: Session) -> list[tuple[FoundCredential, datetime
 
 
 def find_erased(database: Database, digest: bytes) -> ErasedCredential | None:
-    """Find an erased credential by SHA-256 of a stored PDF of it or of its claims; without a transaction."""
-    found = database.look_up(_FIND_ERASED, digest)
-    return ErasedCredential(found[0][0], State(found[0][1])) if found else None
+    """Find an erased credential by SHA-256 of a stored PDF of it or of its claims."""
+    with database.reading() as session:
+        found = session.execute(_FIND_ERASED, {"wanted": digest}).first()
+    return None if found is None else ErasedCredential(found.erased_at, State(found.state))
 
 
 # ---- marks beside the packs -------------------------------------------------------------------------------------
