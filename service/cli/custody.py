@@ -172,7 +172,7 @@ def ask_shares(sheets: Sequence[Path] = (), *, visible: bool = False) -> tuple[S
             visible=visible,
         )
         if visible:
-            console.clear()
+            _wipe()
     return shares
 
 
@@ -207,7 +207,7 @@ def _copied(ceremony: Ceremony, share: Share) -> Share:
             show_default=False,
             prompt_suffix=" ",
         )
-        console.clear()
+        _wipe()
         text = typer.prompt(
             say("请照所抄内容输入, 以核对有无抄错", "type it from your paper, to see that it is right"), hide_input=True
         )
@@ -230,6 +230,14 @@ def _until_right(question: str, read: Callable[[str], tuple[Share, ...]], *, vis
             return read(typer.prompt(question, hide_input=not visible))
         except InputError as error:
             _tell(error)
+
+
+def _wipe() -> None:
+    """Clear the screen, and what could be scrolled back to."""
+    console.clear()
+    if console.is_terminal:
+        console.file.write("\x1b[3J")
+        console.file.flush()
 
 
 def _tell(error: Error) -> None:

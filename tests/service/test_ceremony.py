@@ -40,7 +40,7 @@ def sheets(folder: Path) -> list[Path]:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> SplitKey:
+def split_root(tmp_path: Path) -> SplitKey:
     """A new root key, its sheets in ``sheets``."""
     return two_of_three(tmp_path / "root.pem", None, tmp_path / "sheets")
 
@@ -51,14 +51,14 @@ def before(tmp_path: Path) -> FileSigner:
     return create_key(tmp_path / "root.pem", Algorithm.ED25519, OLD, CHEAP)
 
 
-def test_any_two_sheets_open_a_new_key_and_sign_with_it(made: SplitKey, tmp_path: Path) -> None:
-    public_key = load_der_public_key(made.public_key)
+def test_any_two_sheets_open_a_new_key_and_sign_with_it(split_root: SplitKey, tmp_path: Path) -> None:
+    public_key = load_der_public_key(split_root.public_key)
     assert isinstance(public_key, Ed25519PublicKey)
     for some in combinations(sheets(tmp_path / "sheets"), 2):
-        opened = open_by_shares(made.path, [read_sheet(path) for path in some])
+        opened = open_by_shares(split_root.path, [read_sheet(path) for path in some])
         public_key.verify(opened.sign(b"list"), b"list")
     with pytest.raises(TooFewShares):
-        open_by_shares(made.path, [read_sheet(sheets(tmp_path / "sheets")[0])])
+        open_by_shares(split_root.path, [read_sheet(sheets(tmp_path / "sheets")[0])])
 
 
 def test_the_old_passphrase_opens_nothing_and_the_key_stays_the_same(before: FileSigner, tmp_path: Path) -> None:
@@ -72,29 +72,29 @@ def test_the_old_passphrase_opens_nothing_and_the_key_stays_the_same(before: Fil
     assert sorted(one.name for one in tmp_path.iterdir()) == ["root.pem", "sheets"]
 
 
-def test_openssl_opens_the_file_with_the_joined_shares(made: SplitKey, tmp_path: Path) -> None:
+def test_openssl_opens_the_file_with_the_joined_shares(split_root: SplitKey, tmp_path: Path) -> None:
     """Nobody depends on this program to use the key: any SLIP-39 program and openssl will do."""
     passphrase = join_shares([read_sheet(sheet) for sheet in sheets(tmp_path / "sheets")[:2]])
     read = subprocess.run(
-        ["openssl", "pkey", "-in", made.path, "-passin", "stdin", "-pubout", "-outform", "DER"],
+        ["openssl", "pkey", "-in", split_root.path, "-passin", "stdin", "-pubout", "-outform", "DER"],
         input=passphrase,
         capture_output=True,
         check=True,
     )
-    assert read.stdout == made.public_key
+    assert read.stdout == split_root.public_key
 
 
-def test_a_new_split_makes_the_older_sheets_worthless(made: SplitKey, tmp_path: Path) -> None:
+def test_a_new_split_makes_the_older_sheets_worthless(split_root: SplitKey, tmp_path: Path) -> None:
     older = [read_sheet(sheet) for sheet in sheets(tmp_path / "sheets")]
-    two_of_three(made.path, open_by_shares(made.path, older[:2]), tmp_path / "newer")
-    with pytest.raises(SharesOfAnotherKey, match=made.set_name):
-        open_by_shares(made.path, older[:2])
+    two_of_three(split_root.path, open_by_shares(split_root.path, older[:2]), tmp_path / "newer")
+    with pytest.raises(SharesOfAnotherKey, match=split_root.set_name):
+        open_by_shares(split_root.path, older[:2])
 
 
-def test_shares_of_another_key_say_so(made: SplitKey, tmp_path: Path) -> None:
+def test_shares_of_another_key_say_so(split_root: SplitKey, tmp_path: Path) -> None:
     other = two_of_three(tmp_path / "other.pem", None, tmp_path / "others")
     with pytest.raises(SharesOfAnotherKey, match=other.set_name):
-        open_by_shares(made.path, [read_sheet(sheet) for sheet in sheets(tmp_path / "others")[:2]])
+        open_by_shares(split_root.path, [read_sheet(sheet) for sheet in sheets(tmp_path / "others")[:2]])
 
 
 def lose_power(_shares: Sequence[Share]) -> Sequence[Share]:
@@ -135,16 +135,16 @@ def test_a_made_up_share_of_the_set_stops_the_split(before: FileSigner, tmp_path
     assert load_signer(tmp_path / "root.pem", OLD).public_key == before.public_key
 
 
-def test_sheets_and_keys_are_never_written_over(made: SplitKey, tmp_path: Path) -> None:
+def test_sheets_and_keys_are_never_written_over(split_root: SplitKey, tmp_path: Path) -> None:
     content = {path: path.read_bytes() for path in sheets(tmp_path / "sheets")}
     with pytest.raises(FileExists):
-        two_of_three(made.path, None, tmp_path / "sheets")
+        two_of_three(split_root.path, None, tmp_path / "sheets")
     assert {path: path.read_bytes() for path in sheets(tmp_path / "sheets")} == content
 
 
-def test_sheets_are_for_their_owner_only(made: SplitKey, tmp_path: Path) -> None:
+def test_sheets_are_for_their_owner_only(split_root: SplitKey, tmp_path: Path) -> None:
     folder = tmp_path / "sheets"
-    assert {path.stat().st_mode & 0o777 for path in (made.path, *sheets(folder))} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (split_root.path, *sheets(folder))} == {0o600}
     sheets(folder)[0].chmod(0o644)
     with pytest.raises(OpenToOthers):
         read_sheet(sheets(folder)[0])
@@ -164,8 +164,10 @@ def test_sheets_are_for_their_owner_only(made: SplitKey, tmp_path: Path) -> None
     ],
     ids=["a line missing", "numbered wrong", "word and number differ", "torn off"],
 )
-def test_a_damaged_sheet_is_refused(made: SplitKey, tmp_path: Path, damage: Callable[[list[str]], list[str]]) -> None:
-    assert made.set_name
+def test_a_damaged_sheet_is_refused(
+    split_root: SplitKey, tmp_path: Path, damage: Callable[[list[str]], list[str]]
+) -> None:
+    assert split_root.set_name
     path = sheets(tmp_path / "sheets")[0]
     path.write_text("\n".join(damage(path.read_text(encoding="utf-8").split("\n"))), encoding="utf-8")
     with pytest.raises(BadShare):
@@ -269,3 +271,24 @@ def test_the_present_passphrase_comes_from_a_file(before: FileSigner, tmp_path: 
     assert "if any one share is lost" in ran.out
     shares = [read_sheet(path) for path in sheets(tmp_path / "s")]
     assert open_by_shares(key, shares).public_key == before.public_key
+
+
+def test_custodians_sign_a_trust_list_together(data: Path, tmp_path: Path, typed: list[str]) -> None:
+    key, folder = tmp_path / "root.pem", tmp_path / "sheets"
+    made = run("keys", "split", "--key", key, "--new", "--threshold", "2", "--of", "3", "--sheets", folder)
+    assert made.code == 0, made
+    assert run("--data", data, "trust", "roots", "set", "--threshold", "1", f"{key}.pub").code == 0
+    (draft,) = (data / "trust-drafts").glob("*.json")
+    one, two, _ = sheets(folder)
+    sign = ("trust", "sign", draft, "--root", key, "--yes")
+    typed += ["abandon", words(one), words(one), words(two)]
+    few = run(*sign, "--sheet", one, "--sheet", one)
+    assert few.error == "share-twice"
+    assert run("--data", data, "trust", "publish", draft).code == 1  # nobody has signed for the new root yet
+    signed = run(*sign, "--shares")
+    assert signed.code == 0, signed
+    assert ("word 1 is not in the list" in signed.out, "share 1 was given before" in signed.out) == (True, True)
+    published = run("--data", data, "trust", "publish", draft)
+    assert published.code == 0, published
+    listed = run("--data", data, "history", "list", "--service", "--last", "1").out
+    assert "trust list published" in listed
