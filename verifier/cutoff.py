@@ -12,8 +12,9 @@ clock said so:
 5. where there is a published checkpoint to hold it against, the log grew from
    the stamped one into that by appending only, so that no fork counts.
 
-Witnesses are not asked for here: lists that demand some today would else turn
-away what was stamped before there were any.
+For being older than a compromise witnesses are not asked for: lists that demand
+some today would else turn away what was stamped before there were any. For
+being logged at all they are (step 5 of verifier/verify.py).
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from credential.trust import Role, TrustedKey, TrustList
 from verifier.former_logs import verify_known_proof
 from verifier.trust import check_published, open_head
 from verifier.verdict import CheckFailed
+from verifier.witnessed import check_witnessed
 
 REASON = "key-compromised"
 
@@ -72,14 +74,26 @@ def prove_older(
 
 
 def is_attested(trust: TrustList, leaf: bytes, evidence: Sequence[EarlyEvidence]) -> bool:
-    """Whether a stamped checkpoint proves that a leaf is in the log, whatever became of the log's key later."""
+    """Whether a stamped checkpoint proves that a leaf is in the log, whatever became of the log's key later.
+
+    A stamp alone does not stand in for witnesses, for a thief of the log's key
+    can have his fork stamped too: under a key that is not declared compromised
+    as many must have cosigned as the trust list demands.
+    """
     for one in evidence[:MAX_EVIDENCE]:
         try:
             _attested_at(trust, leaf, one, None)
-        except _NotProven:
+            if not _is_of_stolen_key(trust, one, leaf):
+                check_witnessed(trust, one.proof)
+        except (_NotProven, CheckFailed):
             continue
         return True
     return False
+
+
+def _is_of_stolen_key(trust: TrustList, one: EarlyEvidence, leaf: bytes) -> bool:
+    proof = parse_proof(one.proof) if isinstance(one.proof, str) else one.proof
+    return _proven_under(trust, proof, leaf)[1].compromised_since is not None
 
 
 def _attested_at(trust: TrustList, leaf: bytes, one: EarlyEvidence, published: str | None) -> datetime:

@@ -11,7 +11,7 @@ from credential.leaves import renewal_leaf, seal_leaf
 from credential.merkle import LogProof
 from credential.model import Claims
 from credential.names import fold_name_for_matching
-from credential.note import parse_proof
+from credential.note import Checkpoint, parse_proof
 from credential.ports import CredentialSource, RegisteredCredential
 from credential.qr import QrClaims, decode_qr_claims
 from credential.trust import TrustedKey, TrustList
@@ -185,11 +185,13 @@ class Steps:
             originals: digests of the file and of what it was before updates.
         """
         try:
-            check_logged(self._trust, proof, found.issue_leaf, "issue-not-logged")
+            self._logged(inquiry, proof, found.issue_leaf, "issue-not-logged")
         except CheckFailed:
             # The log's key may be compromised by now, while what it signed before was stamped.
             if not self._is_attested(found.issue_leaf):
                 raise
+        else:
+            self._witnessed(inquiry, proof)
         inquiry.passed(Step.LOG, "issue-logged", "颁发记录在透明日志中", "the log proves that it was issued")
         if any(self._is_attested(seal_leaf(digest, found.claims.salt)) for digest in originals):
             zh, en = "文件的封存记录在透明日志中", "the log proves that the file was sealed"
@@ -276,19 +278,29 @@ class Steps:
         source, registered = self._need(found)
         salt = found.claims.salt
         proofs = [registered.issue_proof]
-        proven = [check_logged(self._trust, registered.issue_proof, found.issue_leaf, "issue-not-logged")]
+        proven = [self._logged(inquiry, registered.issue_proof, found.issue_leaf, "issue-not-logged")]
         inquiry.passed(Step.LOG, "issue-logged", "颁发记录在透明日志中", "the log proves that it was issued")
         if pdf_digest is not None:
             for proof, leaf in _file_leaves(registered, pdf_digest, salt):
                 proofs.append(proof)
-                proven.append(check_logged(self._trust, proof, leaf, "seal-not-logged"))
+                proven.append(self._logged(inquiry, proof, leaf, "seal-not-logged"))
             inquiry.passed(
                 Step.LOG, "seal-logged", "文件的封存记录在透明日志中", "the log proves that the file was sealed"
             )
         check_published(self._trust, source.checkpoint(), proven)
-        self.witnessed(inquiry, *proofs)
+        self._witnessed(inquiry, *proofs)
 
-    def witnessed(self, inquiry: Inquiry, *proofs: LogProof | str) -> None:
+    def _logged(self, inquiry: Inquiry, proof: LogProof | str, leaf: bytes, reason: str) -> Checkpoint:
+        """Check one proof; too few witnesses are told of with their number."""
+        try:
+            return check_logged(self._trust, proof, leaf, reason)
+        except CheckFailed as failure:
+            if failure.reason == "witnesses-needed":
+                with suppress(CheckFailed):  # a line that is bad counts for nobody
+                    inquiry.witnesses = count_witnesses(self._trust, [proof])
+            raise
+
+    def _witnessed(self, inquiry: Inquiry, *proofs: LogProof | str) -> None:
         """Tell how many witnesses saw what these proofs rest on; that they are enough was checked with each."""
         count = inquiry.witnesses = count_witnesses(self._trust, proofs)
         if count.demanded:

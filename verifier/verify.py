@@ -253,7 +253,6 @@ class Verifier:
             raise CheckFailed("seal-not-logged", "the register knows no file with this digest")
         proof = report.attachments.get(PROOF_ATTACHMENT, b"").decode("utf-8", "replace")
         self._steps.logged_offline(inquiry, own, proof, originals)
-        self._steps.witnessed(inquiry, proof)
         is_plain = report.integrity is Integrity.INTACT
         inquiry.presented = Presented.ORIGINAL if is_plain else Presented.ORIGINAL_WITH_UPDATES
         self._steps.listed_offline(inquiry, claims.status_uri, claims.status_index)

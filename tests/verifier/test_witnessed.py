@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 
 from credential.cosignature import cosign, witness_of
 from credential.note import parse_note
 from credential.ports import Algorithm
-from credential.trust import TrustList, Witness
+from credential.trust import Role, TrustList, Witness
 from press.press import Press
+from tests.attacks.thieves import offline_file, supply, with_authority
 from tests.fakes_issuer import MemorySigner
 from tests.verifier.ways import ALL_WAYS, FULL_WAYS, Way
-from tests.verifier.world import LOG_KEY, NOW, ORIGIN, Issued, Log, Register, World, issue, trust_list
+from tests.verifier.world import LOG_KEY, NOW, ORIGIN, Issued, Log, Register, World, change_key, issue, trust_list
 from verifier.reasons import Indication, Word
 from verifier.verdict import CheckFailed, Outcome, Presented, WitnessCount
 from verifier.witnessed import check_witnessed, count_witnesses, independent_witnesses
@@ -111,6 +113,28 @@ def test_a_fork_by_the_stolen_log_key_is_refused_online_and_offline(press: Press
 
     stolen.trust = demand(world.trust, 0)  # with k = 0 only somebody who compares checkpoints would notice
     assert stolen.online.verify_file(forged.document, NOW).witnesses == WitnessCount(0, 3, 0)
+
+
+def test_a_stamp_on_a_fork_does_not_stand_in_for_witnesses(press: Press, world: World) -> None:
+    """The thief of the log key has his fork stamped by an honest authority, and hands that evidence over."""
+    fork = Log([b"another first leaf"], LOG_KEY)
+    forged = issue(press, fork)
+    stolen = World(press, forged, Register(fork, forged), with_authority(world.trust))
+    supply(stolen, fork.stamp(NOW - timedelta(days=20)))
+    assert offline_file(stolen).reason == "witnesses-needed"
+    assert offline_file(stolen).witnesses == WitnessCount(0, 3, 2)
+
+    stolen.trust = demand(stolen.trust, 0)
+    assert offline_file(stolen).reason == "register-not-asked"  # k = 0: nobody but the log is asked
+
+
+def test_what_was_stamped_before_the_log_key_was_stolen_stays_good_whoever_saw_it(world: World) -> None:
+    """Else a demand made today would turn away what was printed before there were witnesses."""
+    bare = unwitnessed(world)
+    bare.trust = with_authority(bare.trust)
+    supply(bare, bare.register.log.stamp(NOW - timedelta(days=20)))
+    bare.trust = change_key(demand(bare.trust, 2), Role.LOG, compromised_since=NOW - timedelta(days=10))
+    assert offline_file(bare).reason == "register-not-asked"
 
 
 def test_lines_under_the_names_of_witnesses_by_other_keys_do_not_count(world: World) -> None:
