@@ -38,7 +38,7 @@ _CODES: Mapping[int, str] = {
         "root-still-needed same-name serials-exhausted signing-cert-revoked state-moved status-is-final "
         "succession-under-way template-changing title-taken token-key-exists too-few-witnesses trust-list-expired "
         "trust-list-not-signed trust-list-older trust-list-twice witness-exists witness-taken "
-        "certificate-needed key-not-announced key-still-signs no-pending-key"
+        "certificate-needed key-not-announced key-still-signs no-pending-key not-stamped-yet"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",
@@ -67,7 +67,7 @@ _CODES: Mapping[int, str] = {
         "unknown-sample unknown-shape unknown-sheet unknown-sheet-kind unknown-signing-cert unreadable-artwork "
         "unreadable-file unreadable-verifying-file unregistered-person unsafe-workbook unwritable-file web-page "
         "where-shares-go wrong-extension wrong-kind "
-        "bad-compromise-time bad-evidence bad-moment role-needed role-not-rolled wrong-confirmation"
+        "bad-compromise-time bad-evidence bad-moment evidence-unreadable role-needed role-not-rolled wrong-confirmation"
     ),
     429: "too-many-requests",
     # The installation is at fault; people are told the code only, the log has the place.

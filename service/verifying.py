@@ -15,6 +15,7 @@ from registry.log.reader import LogReader
 from registry.lookup import RegistrySource
 from registry.status.published import PublishedLists
 from service.behind import require_caught_up
+from service.evidence import read_handed_in
 from service.folder import DataFolder
 from service.house import House, SystemClock
 from service.issuers import all_issuers
@@ -184,7 +185,11 @@ class _ReadersInTurn:
 
 @contextmanager
 def open_offline_verifier(
-    settings: Settings, trust_file: Path, status_files: Sequence[Path] = (), crl_files: Sequence[Path] = ()
+    settings: Settings,
+    trust_file: Path,
+    status_files: Sequence[Path] = (),
+    crl_files: Sequence[Path] = (),
+    evidence_files: Sequence[Path] = (),
 ) -> Iterator[Verifier]:
     """Open a verifier that believes a trust list and asks nobody.
 
@@ -193,15 +198,20 @@ def open_offline_verifier(
         trust_file: the signed trust list.
         status_files: status lists ``<number>.cwt``, as published; not trusted.
         crl_files: revocation lists of the certificate authorities, DER or PEM; not trusted.
+        evidence_files: that certificates are older than the theft of a key; not trusted.
 
     Raises:
         UnreadableFile: one of the files cannot be read, or a status list's name is no number.
+        BadEvidence, EvidenceUnreadable: a file of evidence is none.
     """
     trust = read_foreign_trust_list(settings, trust_file, SystemClock().now())
+    handed_in = read_handed_in(evidence_files)
     supplied = Supplied(
         templates=KnownTemplates(templates_at_hand(DataFolder(settings.data).templates), None),
         crls=tuple(_read(path) for path in crl_files),
         status_tokens={_list_number(path): _read(path) for path in status_files},
+        evidence=handed_in.evidence,
+        claims=handed_in.claims,
     )
     with Sandbox() as reader:
         yield Verifier(None, trust, reader, supplied)

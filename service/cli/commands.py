@@ -14,6 +14,7 @@ from service.cli import (
     custody,
     demo,
     erase,
+    evidence,
     history,
     holding,
     issuing,
@@ -100,5 +101,6 @@ for group in (
     backup,
     erase,
     rotation,
+    evidence,
 ):
     group.add_to(app)

@@ -82,7 +82,8 @@ class TrustNeeded(InputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "--status and --crl go with --trust; give the trust list too", "--status、--crl 须与 --trust 同用"
+            "--status, --crl and --evidence go with --trust; give the trust list too",
+            "--status、--crl、--evidence 须与 --trust 同用",
         )
 
 
@@ -128,6 +129,15 @@ def verify(
         list[Path] | None,
         typer.Option(help=say("离线用: 认证机构的证书撤销列表", "with --trust: a CA's revocation list")),
     ] = None,
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help=say(
+                "离线用: 证书的证据文件(签名密钥泄露后, 证明证书早于泄露)",
+                "with --trust: evidence that a certificate is older than the theft of a key",
+            )
+        ),
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help=say("每份输出一行 JSON", "one JSON object a line"))] = False,
 ) -> None:
@@ -137,7 +147,7 @@ def verify(
         asked = _Asked(_all_files(paths or []), qr or [], code or [], _serial_and_name(serial, name))
         if asked.is_empty:
             raise NothingToVerify
-        with _open(context, trust, status or [], crl or []) as verifier:
+        with _open(context, trust, status or [], crl or [], evidence or []) as verifier:
             for label, verdict in _answers(verifier, asked):
                 exits.append(verdict.exit_code)
                 if as_json:
@@ -152,11 +162,11 @@ def verify(
 
 
 def _open(
-    context: typer.Context, trust: Path | None, status: list[Path], crls: list[Path]
+    context: typer.Context, trust: Path | None, status: list[Path], crls: list[Path], evidence: list[Path]
 ) -> AbstractContextManager[Verifier]:
     if trust is not None:
-        return open_offline_verifier(settings_of(context), trust, status, crls)
-    if status or crls:
+        return open_offline_verifier(settings_of(context), trust, status, crls, evidence)
+    if status or crls or evidence:
         raise TrustNeeded
     return open_verifier(house_of(context))
 

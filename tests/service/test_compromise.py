@@ -4,7 +4,8 @@ import csv
 import shutil
 import subprocess
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,21 +13,26 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from credential.cose import key_id
+from credential.evidence import read_evidence
 from credential.note import BadNote, open_checkpoint
 from credential.trust import Role
 from keys.entry import KeyState
 from keys.store import KeyStore
 from registry.log.timestamps import NOTE, STAMP
 from service.compromise import BadCompromise, check_since, declare_compromised, lost_certificates, weigh
+from service.evidence import evidence_of, read_handed_in
 from service.rotation import activate_key
 from service.stamping import stamp_checkpoint
 from tests import authorities
 from tests.service.at_hand import run
-from tests.service.rolling import ISSUER, Bureau, open_bureau
+from tests.service.rolling import ISSUER, Bureau, open_bureau, supplied_of
+from tests.verifier.world import DirectReader
 from verifier.reasons import Word
+from verifier.verify import Verifier
 
 GOOD, LOST = (Word.VALID, Word.VALID), (Word.UNKNOWN, Word.UNKNOWN)
 HOUR = timedelta(hours=1)
+NOW = datetime.now(UTC) + 6 * HOUR
 
 
 @pytest.fixture
@@ -215,6 +221,56 @@ def test_a_database_that_lost_its_stamps_says_unknown_and_never_forged(bureau: B
     assert bureau.words(early[0]) == GOOD
     bureau.house.stamped._earliest = lambda *_: []  # type: ignore[method-assign]
     assert bureau.words(early[0]) == LOST
+
+
+# ---- evidence that is taken along -------------------------------------------------------------------------------
+
+
+def test_evidence_that_was_taken_along_holds_offline_and_a_late_one_does_not(bureau: Bureau) -> None:
+    house, folder = bureau.house, bureau.folder
+    early, theft, late = both_sides(bureau)
+    files = {}
+    for serial in (early[0], late[0]):
+        files[serial] = folder / f"{serial}.json"
+        files[serial].write_bytes(evidence_of(house, serial, with_claims=True))
+    declare_compromised(house, bureau.key(Role.QR), theft)
+    declare_compromised(house, bureau.key(Role.PDF), theft)
+    declare_compromised(house, bureau.key(Role.LOG), theft)
+    assert {bureau.words(one) for one in early} == {GOOD}
+    handed_in = read_handed_in(files.values())
+    supplied = replace(supplied_of(house), evidence=handed_in.evidence, claims=handed_in.claims)
+    without = Verifier(None, house.trust, DirectReader(), supplied_of(house))
+    offline = Verifier(None, house.trust, DirectReader(), supplied)
+    reasons = {}
+    for serial in files:
+        document, text = house.documents.fetch_pdf(serial), bureau.qr_text(serial)
+        reasons[serial] = {one.reason for one in (offline.verify_file(document, NOW), offline.verify_qr(text, NOW))}
+        blind = {one.reason for one in (without.verify_file(document, NOW), without.verify_qr(text, NOW))}
+        assert blind == {"key-compromised"}
+    assert reasons == {early[0]: {"register-not-asked"}, late[0]: {"key-compromised"}}
+
+
+def test_the_command_exports_evidence_and_verify_takes_it(issued_data: Path, tmp_path: Path) -> None:
+    with open_bureau(issued_data, tmp_path) as bureau:
+        serial = bureau.serials(1)[0]
+        out = tmp_path / "evidence.json"
+        assert run("--data", issued_data, "evidence", serial, "--out", out).error == "not-stamped-yet"
+        bureau.stamp()
+        document = tmp_path / "certificate.pdf"
+        document.write_bytes(bureau.house.documents.fetch_pdf(serial))
+    assert run("--data", issued_data, "evidence", serial, "--out", out).code == 0
+    assert run("--data", issued_data, "evidence", serial, "--out", out).error == "file-trouble"
+    assert run("--data", issued_data, "evidence", "nothing", "--out", tmp_path / "x").error == "unknown-serial"
+    assert read_evidence(out.read_bytes()).claims == b""
+    trust = issued_data / "public/trust-list.json"
+    asked = ("--data", tmp_path / "nowhere", "verify", document, "--json", "--trust", trust)
+    ran = run(*asked, "--evidence", out)
+    assert ran.code == 2, ran  # nobody can say valid who asked nobody
+    assert '"seal-logged"' in ran.out
+    assert '"seal-logged"' not in run(*asked).out
+    assert run(*asked, "--evidence", document).error == "bad-evidence"
+    assert run(*asked, "--evidence", tmp_path / "missing").error == "evidence-unreadable"
+    assert run("--data", issued_data, "verify", document, "--evidence", out).error == "trust-needed"
 
 
 # ---- the command line -------------------------------------------------------------------------------------------
