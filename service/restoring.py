@@ -24,19 +24,22 @@ import httpx
 
 from credential.dsse import open_envelope
 from credential.errors import ConfigError, InputError, RefusedError
+from credential.merkle import EMPTY_ROOT
 from credential.note import BadCheckpoint, BadNote, Checkpoint, open_checkpoint
 from credential.trust import PAYLOAD_TYPE, Role
 from credential.trust_list import TrustList, read_trust_list
-from registry.database import current_revision, open_database
+from registry.database import Database, current_revision, open_database
 from registry.dumping import restore_postgresql
 from registry.history import HistoryKind
 from registry.log.files import replace_durably
 from registry.log.reader import committed_size
+from registry.log.rebuilding import rebuild_tiles
+from registry.log.tiles import LogDamaged, TileFolder
 from registry.restored import committed_root
 from registry.status.published import token_times
 from registry.status.token_list import BadStatusToken
 from service.backup_store import BackupFailed, BackupStore, KeptFile, Manifest, copy_durably, digest_of, regular_files
-from service.behind import published_size, unfinished_restore
+from service.behind import unfinished_restore
 from service.custody import note_use
 from service.erasing import erase_again
 from service.folder import DataFolder, DataFolderInUse
@@ -172,7 +175,7 @@ def restore(settings: Settings, source: Path, survivors: Survivors, *, name: str
     _put_keys(folder, survivors.keys)
     newer = _put_objects(folder, survivors.blobs)
     known, published = _compare(settings, folder, survivors)
-    found = Restored(manifest, known, max(published, published_size(folder)), newer, 0)
+    found = Restored(manifest, known, published, newer, 0)
     return replace(found, erased_again=_finish(settings, folder, found))
 
 
@@ -284,6 +287,7 @@ def _compare(settings: Settings, folder: DataFolder, survivors: Survivors) -> tu
     database = open_database(registry_address(settings))
     try:
         found = [(where, *outside_checkpoint(where, trust)) for where in named]
+        _complete_tiles(folder, database)
         with database.reading() as session:
             known = committed_size(session)
             for where, _, checkpoint in found:
@@ -299,6 +303,19 @@ def _compare(settings: Settings, folder: DataFolder, survivors: Survivors) -> tu
     if survivors.published is not None:
         _put_published(folder, survivors.published, is_behind=newest is not None and newest[2].size > known)
     return known, 0 if newest is None else newest[2].size
+
+
+def _complete_tiles(folder: DataFolder, database: Database) -> None:
+    """Write the tiles anew unless they reach as far as the database: the log may have grown while it was copied."""
+    with database.reading() as session:
+        size = committed_size(session)
+        root = committed_root(session, size) or EMPTY_ROOT
+    try:
+        is_whole = TileFolder(folder.log).edge(size).root == root
+    except LogDamaged:
+        is_whole = False
+    if not is_whole:
+        rebuild_tiles(database, folder.log, size, root)
 
 
 def _put_published(folder: DataFolder, published: Path, *, is_behind: bool) -> None:
