@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from credential.cosignature import read_cosignatures
 from registry.inventory import count_waiting_work, expiring_tokens
 from service.finding import Finding
 from service.house import House
@@ -93,6 +94,28 @@ def _revocation_lists(house: House) -> Iterator[Finding]:
         yield Finding("ok", name, found)
 
 
+def _witnesses(house: House) -> Iterator[Finding]:
+    name = ("日志见证方", "witnesses of the log")
+    trust = house.witness_list.trust()
+    known, demanded = len(trust.witnesses), trust.witness_threshold
+    if not known:
+        yield Finding("ok", name, ("未经见证", "nobody: not witnessed"))
+        return
+    seen = len(read_cosignatures(house.log.checkpoint(), trust.witnesses))
+    found = (
+        f"最新检查点: {known} 个中有 {seen} 个联署, 要求 {demanded} 个",
+        f"{seen} of {known} cosigned the newest checkpoint, {demanded} are demanded",
+    )
+    if seen >= max(demanded, 1):
+        yield Finding("ok", name, found)
+    else:
+        cure = (
+            "请用 yinzheng witness list 查看未应答原因; 见证数不足时不能出证",
+            "see why they do not answer: yinzheng witness list; while too few do, nothing is printed",
+        )
+        yield Finding("bad" if demanded else "warn", name, found, cure)
+
+
 def _modes(house: House) -> Iterator[Finding]:
     name = ("私密文件权限", "who may read private files")
     private = [verifier_key_path(house.settings)]
@@ -121,6 +144,7 @@ SERVICE_LOOKS: tuple[tuple[tuple[str, str], Callable[[House], Iterator[Finding]]
     (("待出证所需空间", "room for what waits"), _room),
     (("接口令牌", "API tokens"), _tokens),
     (("证书吊销列表(CRL)", "revocation lists (CRL)"), _revocation_lists),
+    (("日志见证方", "witnesses of the log"), _witnesses),
     (("私密文件权限", "who may read private files"), _modes),
 )
 """Each look with the name to use when it fails."""

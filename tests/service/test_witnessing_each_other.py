@@ -89,6 +89,10 @@ class Story:
         who = ("--issuer", "nb", "--as", "wang", "--approve-as", "li")
         return self.ours.run("issue", sheet, *who, "--out", self.out / str(number))
 
+    def doctor(self, name: str) -> tuple[str, str]:
+        findings = json.loads(self.ours.run("doctor", "--json").out)
+        return next((one["level"], one["found"]["en"]) for one in findings if one["name"]["en"] == name)
+
     def printed(self, number: int) -> Path:
         (found,) = (self.out / str(number)).glob("*.pdf")
         return found
@@ -170,6 +174,7 @@ def test_printing_waits_for_a_dead_witness_and_goes_on_when_it_is_back(story: St
     assert not list((story.out / "3").glob("*.pdf"))
     again = story.issue(3)
     assert "[not-witnessed]" in again.err
+    assert story.doctor("witnesses of the log") == ("bad", "0 of 1 cosigned the newest checkpoint, 1 are demanded")
 
     serial = str(story.ours.verdict(story.printed(1))["credential"]["serial"])  # type: ignore[index] # JSON of a verdict
     who = ("--as", "wang", "--approve-as", "li")
@@ -180,6 +185,7 @@ def test_printing_waits_for_a_dead_witness_and_goes_on_when_it_is_back(story: St
 
     story.ours.ok("witness", "add", story.theirs.witness_key, "--url", story.theirs.open_door())  # at a new address
     assert story.issue(3).code == 0
+    assert story.doctor("witnesses of the log") == ("ok", "1 of 1 cosigned the newest checkpoint, 1 are demanded")
     assert story.ours.verdict(story.printed(3))["witnesses"] == {"seen": 1, "known": 1, "demanded": 1}
     assert story.ours.verdict(story.printed(1))["verdict"] == "revoked"
 
@@ -198,6 +204,7 @@ def test_a_witness_that_is_demanded_cannot_be_removed(story: Story) -> None:
     told = story.ours.verdict(story.printed(2))
     assert (told["verdict"], told["witnesses"]) == ("valid", {"seen": 0, "known": 0, "demanded": 0})
     assert "not witnessed" in story.ours.run("verify", story.printed(2)).out
+    assert story.doctor("witnesses of the log") == ("ok", "nobody: not witnessed")
 
 
 def test_keys_that_have_another_purpose_are_no_witnesses(story: Story) -> None:
