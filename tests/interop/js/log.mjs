@@ -181,3 +181,35 @@ export function checkGrowth(before, after, hashes) {
   if (last !== 0n) throw new Refused(step, "too few hashes");
   demand(older.equals(before.root) && newer.equals(after.root), step, "the log was not only added to");
 }
+
+// ---- the whole log --------------------------------------------------------------------------------------------
+
+// Section 2: entry bundles, each entry behind its length in two bytes; together they must give the checkpoint's root.
+export function readEntries(bundles, { size, root }) {
+  const step = "entries";
+  const entries = [];
+  for (const bundle of bundles) {
+    for (let at = 0; at < bundle.length; ) {
+      const end = at + 2 + bundle.readUInt16BE(at);
+      demand(end <= bundle.length, step, "an entry is cut off");
+      entries.push(bundle.subarray(at + 2, end));
+      at = end;
+    }
+  }
+  demand(entries.length >= size, step, "entries are missing");
+  const covered = entries.slice(0, size);
+  demand(rootOf(covered.map(hashLeaf)).equals(root), step, "the entries do not give the root");
+  return covered;
+}
+
+function rootOf(hashes) {
+  if (hashes.length === 0) return sha256(Buffer.alloc(0));
+  if (hashes.length === 1) return hashes[0];
+  let half = 1;
+  while (half * 2 < hashes.length) half *= 2;
+  return hashNode(rootOf(hashes.slice(0, half)), rootOf(hashes.slice(half)));
+}
+
+export function checkEntered(entries, bytes) {
+  demand(entries.some((entry) => entry.equals(bytes)), "entries", "the log has no such entry");
+}

@@ -6,7 +6,10 @@ import { readFileSync } from "node:fs";
 
 import { checkClaims, checkQr, checkSame } from "./credential.mjs";
 import { Refused } from "./encoding.mjs";
-import { checkGrowth, checkProof, issueLeaf, keyLeaf, openCheckpoint, sealLeaf, statusListLeaf, trustListLeaf } from "./log.mjs";
+import {
+  checkEntered, checkGrowth, checkProof, issueLeaf, keyLeaf, openCheckpoint, readEntries, sealLeaf, statusListLeaf,
+  trustListLeaf,
+} from "./log.mjs";
 import { checkNumber, checkSlot, openStatusList } from "./status.mjs";
 import { openTrustList } from "./trust.mjs";
 
@@ -34,6 +37,19 @@ const CHECKS = {
     const found = openStatusList(bytes(token), list, now);
     checkSlot(found, told.statusUri, told.slot);
     checkNumber(found, qr.list);
+    demandDay(told, now);
+  },
+  // A file with nothing but what a service publishes: the seal's leaf is looked for in the log's entries.
+  published({ text, claims, document, proof, token, note, bundles, origins, now }, list) {
+    const told = checkClaims(bytes(claims), list);
+    checkSame(checkQr(text, list, origins), told);
+    checkProof(proof, issueLeaf(told.digest, told.salt), list);
+    const entries = readEntries(bundles.map(bytes), openCheckpoint(note, list));
+    checkEntered(entries, issueLeaf(told.digest, told.salt));
+    checkEntered(entries, sealLeaf(bytes(document), told.salt));
+    const found = openStatusList(bytes(token), list, now);
+    checkEntered(entries, statusListLeaf(found.sub, found.iat, found.bytes));
+    checkSlot(found, told.statusUri, told.slot);
     demandDay(told, now);
   },
   trust() {},
