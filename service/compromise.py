@@ -19,16 +19,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cryptography import x509
-from sqlalchemy import ColumnElement, and_, func, select
 
 from credential.errors import Error, InputError
 from credential.trust import Role, TrustList
 from credential.trust_list import write_moment
 from keys.entry import KeyEntry, KeyState
-from registry.columns import table_of
+from registry.coverage import Span, count_covered, list_uncovered
 from registry.history import HistoryKind
-from registry.log.tables import LogLeafRow
-from registry.tables import CredentialFileRow, CredentialRow
 from service.crl import AlreadyRevokedCert, UnknownSigningCert, revoke_signing_cert
 from service.custody import note_use
 from service.house import House
@@ -45,10 +42,6 @@ from service.rotation import (
     with_key,
 )
 from service.trust import Amended, amend_trust_list, newest_trust_list
-
-_CREDENTIAL, _FILE, _LEAF = table_of(CredentialRow), table_of(CredentialFileRow), table_of(LogLeafRow)
-_ISSUE, _SEAL = _LEAF.alias("issue_leaf"), _LEAF.alias("seal_leaf")
-_FIRST = 0  # revision of a file as it was printed
 
 
 class BadCompromise(InputError):
@@ -124,29 +117,12 @@ def weigh(house: House, entry: KeyEntry, since: datetime) -> Toll:
     last = house.stamped.last_before(origin, moment)
     if role not in OF_ISSUERS:
         return Toll(moment, last, (0, 0), (0, 0))
-    covered = house.stamped.covered_before(origin, moment)
-    issued = and_(_ISSUE.c.position.is_not(None), _ISSUE.c.position < covered)
-    sealed = and_(_SEAL.c.position.is_not(None), _SEAL.c.position < covered)
-    signed = _signed_by(entry)
-    codes = (
-        select(func.count(_CREDENTIAL.c.id), func.count(_CREDENTIAL.c.id).filter(issued))
-        .select_from(_CREDENTIAL.outerjoin(_ISSUE, _ISSUE.c.id == _CREDENTIAL.c.issue_leaf))
-        .where(signed)
-    )
-    files = (
-        select(func.count(_FILE.c.id), func.count(_FILE.c.id).filter(sealed))
-        .select_from(
-            _CREDENTIAL.join(_FILE, _FILE.c.credential_id == _CREDENTIAL.c.id).outerjoin(
-                _SEAL, _SEAL.c.id == _FILE.c.seal_leaf
-            )
-        )
-        .where(signed, _FILE.c.revision == _FIRST)
-    )
     with house.database.reading() as session:
-        all_codes, good_codes = session.execute(codes).one()
-        all_files, good_files = session.execute(files).one()
-    by_code = (good_codes, all_codes - good_codes) if role is Role.QR else (all_codes, 0)
-    return Toll(moment, last, by_code, (good_files, all_files - good_files))
+        found = count_covered(session, _span(house, entry, moment))
+    files = (found.sealed_covered, found.sealed - found.sealed_covered)
+    if role is Role.PDF:
+        return Toll(moment, last, (found.issued, 0), files)
+    return Toll(moment, last, (found.issued_covered, found.issued - found.issued_covered), files)
 
 
 def lost_certificates(house: House, entry: KeyEntry, since: datetime) -> Iterator[Lost]:
@@ -154,29 +130,15 @@ def lost_certificates(house: House, entry: KeyEntry, since: datetime) -> Iterato
     role = Role(entry.role)
     if role not in OF_ISSUERS:
         return
-    covered = house.stamped.covered_before(house.installation.log_origin, whole_seconds(since))
-    query = (
-        select(_CREDENTIAL.c.serial, _CREDENTIAL.c.version, _CREDENTIAL.c.issued_at, _ISSUE.c.position)
-        .select_from(
-            _CREDENTIAL.outerjoin(_ISSUE, _ISSUE.c.id == _CREDENTIAL.c.issue_leaf)
-            .outerjoin(_FILE, (_FILE.c.credential_id == _CREDENTIAL.c.id) & (_FILE.c.revision == _FIRST))
-            .outerjoin(_SEAL, _SEAL.c.id == _FILE.c.seal_leaf)
-        )
-        .where(_signed_by(entry), func.coalesce(_SEAL.c.position, covered) >= covered)
-        .order_by(_CREDENTIAL.c.id)
-    )
     with house.database.reading() as session:
-        for row in session.execute(query.execution_options(yield_per=500)):
-            is_issued = row.position is not None and row.position < covered
-            yield Lost(row.serial, row.version, row.issued_at, role is Role.QR and not is_issued)
+        for one in list_uncovered(session, _span(house, entry, whole_seconds(since))):
+            yield Lost(one.serial, one.version, one.issued_at, role is Role.QR and not one.is_issue_covered)
 
 
-def _signed_by(entry: KeyEntry) -> ColumnElement[bool]:
-    """Whose claims were fixed while the key was the active one."""
-    made = and_(
-        _CREDENTIAL.c.issuer_id == entry.owner, _CREDENTIAL.c.issued_at >= (entry.activated_at or entry.created_at)
-    )
-    return made if entry.retired_at is None else and_(made, _CREDENTIAL.c.issued_at <= entry.retired_at)
+def _span(house: House, entry: KeyEntry, since: datetime) -> Span:
+    """The certificates that were issued while a key was the active one."""
+    covered = house.stamped.covered_before(house.installation.log_origin, since)
+    return Span(entry.owner, entry.activated_at or entry.created_at, entry.retired_at, covered)
 
 
 def declare_compromised(house: House, entry: KeyEntry, since: datetime, *, later: bool = False) -> Declared:

@@ -215,11 +215,13 @@ def test_openssl_verifies_a_published_stamp(bureau: Bureau) -> None:
     assert subprocess.run([*command, str(note)], capture_output=True, check=False).returncode
 
 
-def test_a_database_that_lost_its_stamps_says_unknown_and_never_forged(bureau: Bureau) -> None:
+def test_a_database_that_lost_its_stamps_says_unknown_and_never_forged(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
     early, theft, _ = both_sides(bureau)
     declare_compromised(bureau.house, bureau.key(Role.QR), theft)
     assert bureau.words(early[0]) == GOOD
-    bureau.house.stamped._earliest = lambda *_: []  # type: ignore[method-assign]
+    monkeypatch.setattr(bureau.house.stamped, "_earliest", lambda *_: [])
     assert bureau.words(early[0]) == LOST
 
 
