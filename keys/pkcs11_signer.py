@@ -10,7 +10,7 @@ session (PKCS #11 v2.40, 6.6.1); workers are spawned.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, RLock
@@ -31,7 +31,6 @@ from pkcs11.util.rsa import encode_rsa_public_key
 from credential.cose import BadPublicKey, algorithm_of, load_public_key
 from credential.ports import Algorithm
 from keys.pkcs11_uri import TokenUri, read_token_uri
-from keys.private_files import read_private
 from keys.token_errors import (
     BadModule,
     KindNotInToken,
@@ -42,12 +41,14 @@ from keys.token_errors import (
     UnusableTokenKey,
     WrongPin,
 )
+from keys.token_pin import alone_with, read_pin
 
 ALGORITHMS: Final = (Algorithm.RSA_2048, Algorithm.RSA_3072, Algorithm.P256)
 
 _RSA_BITS: Final = MappingProxyType({Algorithm.RSA_2048: 2048, Algorithm.RSA_3072: 3072})
 _P256_SIGNATURE_BYTES = 64  # r and s as a token gives them
 _ID_BYTES = 8
+_TRIES = 4
 _TRIAL = b"yinzheng: does this private key belong to this public key?\n"
 _PIN_TROUBLE = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinExpired, pkcs11.PinLocked)
 
@@ -106,12 +107,13 @@ class _Module:
     def session(self, token: str, pin_file: Path | None) -> pkcs11.Session:
         """Open the one session with a token and log in, unless that is done already."""
         if token not in self._sessions:
-            pin = _read_pin(pin_file)
+            file, pin = read_pin(pin_file)
             if (token, pin) in self._refused:
                 raise WrongPin(token, "as before")
-            self._start()
             try:
-                self._sessions[token] = self._lib.get_token(token_label=token).open(user_pin=pin.decode())
+                with alone_with(file):
+                    self._start()
+                    self._sessions[token] = self._lib.get_token(token_label=token).open(user_pin=pin.decode())
             except pkcs11.MultipleTokensReturned as error:
                 raise UnusableTokenKey(
                     token,
@@ -169,7 +171,7 @@ def end_sessions() -> None:
 class TokenSigner:
     """A private key in a token; implements ``credential.ports.Signer``.
 
-    Safe for several threads, which wait for each other; not for a forked process.
+    Threads wait for each other; a forked process is refused.
     """
 
     def __init__(self, module: Path, uri: TokenUri) -> None:
@@ -182,16 +184,15 @@ class TokenSigner:
         """
         self._module = _module(module)
         self._uri = uri
-        with self._module.in_use(uri.token):
-            self._find()
-            self._public_key = _public_part(self._session(), uri)
-            try:
-                self._algorithm = algorithm_of(load_public_key(self._public_key))
-            except BadPublicKey as error:
-                raise UnusableTokenKey(str(uri), error.en, error.zh) from error
-            if self._algorithm not in ALGORITHMS:
-                raise KindNotInToken(self._algorithm, ", ".join(ALGORITHMS))
-            self._try()
+        self._found_after = -1
+        self._public_key = self._repeatedly(lambda: _public_part(self._session(), uri))
+        try:
+            self._algorithm = algorithm_of(load_public_key(self._public_key))
+        except BadPublicKey as error:
+            raise UnusableTokenKey(str(uri), error.en, error.zh) from error
+        if self._algorithm not in ALGORITHMS:
+            raise KindNotInToken(self._algorithm, ", ".join(ALGORITHMS))
+        _hold_against(self._public_key, self.sign(_TRIAL), uri)
 
     @property
     def algorithm(self) -> Algorithm:
@@ -211,19 +212,26 @@ class TokenSigner:
             WrongPin: it came back and refuses the PIN.
             SessionOfAnotherProcess: this process was forked from the one that opened it.
         """
-        try:
-            return self._attempt(message)
-        except TokenUnavailable:
-            return self._attempt(message)  # a session that was merely lost, to a restarted HSM, is opened anew
+        return self._repeatedly(lambda: self._signature(message))
 
     def __repr__(self) -> str:
         return f"TokenSigner({self._algorithm}, {self._uri.token!r})"
 
-    def _attempt(self, message: bytes) -> bytes:
+    def _repeatedly(self, work: Callable[[], bytes]) -> bytes:
+        """Do it with the key at hand; if the token fails, again from nothing.
+
+        So a session that was merely lost, to a restarted HSM, is opened anew.
+        """
+        for _ in range(_TRIES - 1):
+            with suppress(TokenUnavailable):
+                return self._once(work)
+        return self._once(work)
+
+    def _once(self, work: Callable[[], bytes]) -> bytes:
         with self._module.in_use(self._uri.token):
             if self._found_after != self._module.ends:
                 self._find()
-            return self._signature(message)
+            return work()
 
     def _session(self) -> pkcs11.Session:
         return self._module.session(self._uri.token, self._uri.pin_file)
@@ -242,29 +250,12 @@ class TokenSigner:
     def _signature(self, message: bytes) -> bytes:
         if self._algorithm is Algorithm.P256:
             # The digest is made here: not every token has ECDSA with a digest of its own.
-            digest = hashlib.sha256(message).digest()
-            raw: bytes = self._key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA)
+            raw: bytes = self._key.sign(hashlib.sha256(message).digest(), mechanism=pkcs11.Mechanism.ECDSA)
             if len(raw) != _P256_SIGNATURE_BYTES:
                 raise TokenUnavailable(self._uri.token, f"a signature of {len(raw)} bytes")
             half = _P256_SIGNATURE_BYTES // 2
             return encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
         return bytes(self._key.sign(message, mechanism=pkcs11.Mechanism.SHA256_RSA_PKCS))
-
-    def _try(self) -> None:
-        """Hold one signature against the public part: two objects of a token may have one label by mistake."""
-        signature = self._signature(_TRIAL)
-        key = load_public_key(self._public_key)
-        try:
-            if isinstance(key, rsa.RSAPublicKey):
-                key.verify(signature, _TRIAL, padding.PKCS1v15(), SHA256())
-            elif isinstance(key, ec.EllipticCurvePublicKey):
-                key.verify(signature, _TRIAL, ec.ECDSA(SHA256()))
-        except InvalidSignature as error:
-            raise UnusableTokenKey(
-                str(self._uri),
-                "the public key beside it is another's; name the key by its id",
-                "同名的公钥不属于该私钥; 请用 id 指明密钥",
-            ) from error
 
 
 class TokenPlace:
@@ -331,12 +322,6 @@ class TokenPlace:
         return self._path
 
 
-def _read_pin(pin_file: Path | None) -> bytes:
-    if pin_file is None:
-        raise TokenNotSet("YINZHENG_PKCS11_PIN_FILE")
-    return read_private(pin_file).removesuffix(b"\n").removesuffix(b"\r")
-
-
 def _generate(session: pkcs11.Session, algorithm: Algorithm, uri: TokenUri) -> tuple[Any, Any]:
     """Make a key pair that stays in the token: public part, private part."""
     named: dict[str, Any] = {
@@ -388,6 +373,22 @@ def _public_part(session: pkcs11.Session, uri: TokenUri) -> bytes:
         "the token has no public key or certificate of that name beside it; put one there",
         "设备中没有同名的公钥或证书; 请先写入其一",
     )
+
+
+def _hold_against(public_key: bytes, signature: bytes, uri: TokenUri) -> None:
+    """Hold one signature against the public part: two objects of a token may have one label by mistake."""
+    key = load_public_key(public_key)
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, _TRIAL, padding.PKCS1v15(), SHA256())
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, _TRIAL, ec.ECDSA(SHA256()))
+    except InvalidSignature as error:
+        raise UnusableTokenKey(
+            str(uri),
+            "the public key beside it is another's; name the key by its id",
+            "同名的公钥不属于该私钥; 请用 id 指明密钥",
+        ) from error
 
 
 def _spki(key: PublicKeyTypes) -> bytes:

@@ -49,14 +49,14 @@ class BadModule(ConfigError):
 
 
 class TokenNotSet(ConfigError):
-    """A key is in a token, and the settings do not say how to reach tokens."""
+    """A key is asked of a token, and the settings do not say how to reach tokens."""
 
     code = "token-not-set"
 
     def __init__(self, setting: str) -> None:
         super().__init__(
-            f"a key is kept in a token, but {setting} is not set; see docs/keys.md",
-            f"有密钥保存在密码设备中, 但没有设置 {setting}; 请见 docs/keys.md",
+            f"keys in tokens need {setting}, which is not set; see docs/keys.md",
+            f"使用密码设备中的密钥须设置 {setting}; 请见 docs/keys.md",
         )
         self.setting = setting
 

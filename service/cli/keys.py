@@ -71,20 +71,18 @@ def keys_list(context: typer.Context) -> None:
     """List the keys of every generation."""
     shown = table(
         say("密钥", "keys"),
-        say("用途", "role"),
-        say("机构", "owner"),
-        say("代", "generation"),
+        say("密钥", "key"),
         say("状态", "state"),
         say("保存在", "kept in"),
         say("算法", "algorithm"),
         say("指纹", "key ID"),
-        say("证书有效至", "certificate until"),
+        say("证书至", "cert. until"),
     )
+    for column in shown.columns:
+        column.no_wrap = True
     for one in house_of(context).store.entries():
         shown.add_row(
-            one.role,
-            one.owner or "-",
-            str(one.generation),
+            one.name,
             _state(one),
             plain(place_name(one.kept_in)),
             one.algorithm.value,

@@ -166,6 +166,26 @@ def _sign_in_child(signer: TokenSigner, module: Path, reference: str, pin_file: 
     answers.put(told)  # type: ignore[attr-defined] # multiprocessing has no class for its queues
 
 
+_OPENED_AGAIN_AND_AGAIN = """
+import sys
+from pathlib import Path
+from keys.pkcs11_signer import TokenPlace, end_sessions
+module, pin_file, reference = sys.argv[1:]
+for _ in range(12):
+    assert TokenPlace(Path(module), "bureau", Path(pin_file)).open(reference).sign(b"x")
+    end_sessions()
+"""
+
+
+def test_processes_that_open_the_token_at_once_all_find_it(token: SoftToken, references: dict[Algorithm, str]) -> None:
+    """SoftHSM2 hides a token from whoever starts while another logs in; workers do start at once."""
+    words = [str(token.module), str(token.pin_file), references[Algorithm.P256]]
+    command = [sys.executable, "-c", _OPENED_AGAIN_AND_AGAIN, *words]
+    workers = [subprocess.Popen(command, env=os.environ | token.environment, stderr=subprocess.PIPE) for _ in range(4)]
+    told = [worker.communicate()[1].decode() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 4, told
+
+
 def test_a_forked_process_never_uses_its_parents_session(
     signer: TokenSigner, token: SoftToken, references: dict[Algorithm, str]
 ) -> None:
