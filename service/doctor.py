@@ -13,8 +13,10 @@ from service.doctor_records import RECORD_LOOKS
 from service.doctor_service import SERVICE_LOOKS
 from service.finding import Finding
 from service.house import House, open_house
-from service.pinned import read_own_trust_list
+from service.issuers import all_issuers
+from service.pinned import pinned_roots, read_own_trust_list
 from service.settings import Settings
+from service.trust_drafts import waiting_draft
 
 __all__ = ["Finding", "examine_house"]
 
@@ -90,7 +92,7 @@ def _certificates(house: House) -> Iterator[Finding]:
 
 def _trust(house: House) -> Iterator[Finding]:
     name = ("信任列表", "trust list")
-    cure = ("请执行 yinzheng keys renew-trust-list", "run: yinzheng keys renew-trust-list")
+    cure = ("请执行 yinzheng trust draft", "run: yinzheng trust draft")
     try:
         trust = read_own_trust_list(house.folder, house.now())
     except (TrustListExpired, TrustListOlder) as error:
@@ -106,6 +108,41 @@ def _trust(house: House) -> Iterator[Finding]:
         ),
         cure if soon else None,
     )
+
+
+def _roots(house: House) -> Iterator[Finding]:
+    name = ("根密钥", "trust roots")
+    waiting = waiting_draft(house.folder)
+    if waiting is not None:
+        yield Finding(
+            "warn",
+            ("待签的信任列表", "trust list that waits"),
+            (f"{waiting.file.name}: {waiting.why}", f"{waiting.file.name}: {waiting.why}"),
+            (
+                "请在离线机器上执行 yinzheng trust sign, 带回后执行 yinzheng trust publish",
+                "offline: yinzheng trust sign; back here: yinzheng trust publish",
+            ),
+        )
+    is_here = any(entry.role == Role.TRUST_ROOT for entry in house.store.entries())
+    if not is_here:
+        roots, threshold = pinned_roots(house.folder)
+        found = (f"离线, {len(roots)} 个中须 {threshold} 个", f"offline, {threshold} of {len(roots)}")
+        yield Finding("ok", name, found)
+    elif all(one.settings.is_sample for one in all_issuers(house)):
+        yield Finding("ok", name, ("在数据目录中(仅供试用)", "in the data folder, for trials only"))
+    else:
+        yield Finding(
+            "warn",
+            name,
+            (
+                "在数据目录中: 服务器失守即可伪造信任列表",
+                "in the data folder: whoever has the server can sign any list",
+            ),
+            (
+                "请移至离线保管, 见 docs/trust.md(yinzheng trust roots)",
+                "move it offline: docs/trust.md, yinzheng trust roots",
+            ),
+        )
 
 
 def _clock(house: House) -> Iterator[Finding]:
@@ -134,6 +171,7 @@ _LOOKS: tuple[tuple[tuple[str, str], Callable[[House], Iterator[Finding]]], ...]
     (("密钥", "keys"), _keys),
     (("签名证书", "signing certificates"), _certificates),
     (("信任列表", "trust list"), _trust),
+    (("根密钥", "trust roots"), _roots),
     (("系统时间", "clock"), _clock),
     *RECORD_LOOKS,
     *SERVICE_LOOKS,

@@ -36,6 +36,7 @@ TILE_SECONDS = 365 * 24 * 3_600  # a tile never changes
 
 _CA_TYPES = {".crl": "application/pkix-crl", ".crt": "application/pkix-cert", ".cer": "application/pkix-cert"}
 _CA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(crl|crt|cer)", re.ASCII)
+_VERSION_NAME = re.compile(r"[1-9][0-9]{0,8}\.json", re.ASCII)
 _LIST_NAME = re.compile(r"([1-9][0-9]{0,8})(\.cwt|\.jwt)?", re.ASCII)
 _TILE = re.compile(
     r"(?P<level>entries|[0-9]|[1-5][0-9]|6[0-3])/(?P<index>(x[0-9]{3}/){0,5}[0-9]{3})(\.p/(?P<width>[1-9][0-9]{0,2}))?",
@@ -129,21 +130,7 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
         headers = _kept(_fresh_seconds(file, content, now())) | ({} if match[2] else {"Vary": "Accept"})
         return _answer(request, content, CWT_TYPE if form == "cwt" else JWT_TYPE, headers)
 
-    @router.head("/trust-list.json", include_in_schema=False)
-    @router.get(
-        "/trust-list.json",
-        summary="信任列表 · the trust list",
-        response_class=Response,
-        responses=_described(_JSON),
-    )
-    def trust_list(request: Request) -> Response:
-        """Give the signed trust list, a DSSE envelope."""
-        content = _read(folder.trust_list.parent, folder.trust_list.name)
-        try:
-            open_envelope(content, PAYLOAD_TYPE)
-        except BadEnvelope as error:
-            raise PublishedFileDamaged(folder.trust_list.name) from error
-        return _answer(request, content, _JSON, _kept(TRUST_LIST_SECONDS))
+    _add_trust_lists(router, folder)
 
     @router.head("/log/checkpoint", include_in_schema=False)
     @router.get(
@@ -201,6 +188,38 @@ def _add_timestamps(router: APIRouter, folder: DataFolder) -> None:
         content = _read(folder.log / STAMPS / head, name)
         kind = "text/plain; charset=utf-8" if name.endswith(NOTE) else "application/octet-stream"
         return _answer(request, content, kind, {"Cache-Control": f"public, max-age={TILE_SECONDS}, immutable"})
+
+
+def _add_trust_lists(router: APIRouter, folder: DataFolder) -> None:
+    @router.head("/trust-list.json", include_in_schema=False)
+    @router.get(
+        "/trust-list.json",
+        summary="信任列表 · the trust list",
+        response_class=Response,
+        responses=_described(_JSON),
+    )
+    def trust_list(request: Request) -> Response:
+        """Give the signed trust list, a DSSE envelope."""
+        content = _read(folder.trust_list.parent, folder.trust_list.name)
+        try:
+            open_envelope(content, PAYLOAD_TYPE)
+        except BadEnvelope as error:
+            raise PublishedFileDamaged(folder.trust_list.name) from error
+        return _answer(request, content, _JSON, _kept(TRUST_LIST_SECONDS))
+
+    @router.head("/trust-lists/{name}", include_in_schema=False)
+    @router.get(
+        "/trust-lists/{name}",
+        summary="历次信任列表 · a trust list by its version",
+        response_class=Response,
+        responses=_described(_JSON),
+    )
+    def past_trust_list(name: str, request: Request) -> Response:
+        """Give a version of the trust list; a verifier that missed changes of roots reads all of them in order."""
+        if _VERSION_NAME.fullmatch(name) is None:
+            raise NotPublished
+        headers = {"Cache-Control": f"public, max-age={TILE_SECONDS}, immutable"}
+        return _answer(request, _read(folder.trust_lists, name), _JSON, headers)
 
 
 def _described(*media_types: str) -> dict[int | str, dict[str, Any]]:

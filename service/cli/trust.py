@@ -267,7 +267,8 @@ def _show(file: Path) -> None:
 
 
 def _facts(trust: TrustList, signed: int) -> dict[str, str]:
-    witnesses = ", ".join(one.name for one in trust.witnesses) or "-"
+    names = plain(", ".join(one.name for one in trust.witnesses))
+    needed = say(f"{names}, 须 {trust.witness_threshold} 个", f"{names}, {trust.witness_threshold} needed")
     return {
         say("版本", "version"): str(trust.version),
         say("签发", "issued"): _day(trust.issued_at),
@@ -276,8 +277,7 @@ def _facts(trust: TrustList, signed: int) -> dict[str, str]:
         say("发证机构", "issuers"): plain("; ".join(f"{one.name} ({one.uscc})" for one in trust.issuers)) or "-",
         say("CA 证书", "CA certificates"): str(len(trust.ca_certs)),
         say("时间戳证书", "TSA certificates"): str(len(trust.tsa_certs)),
-        say("见证方", "witnesses"): plain(witnesses)
-        + say(f", 须 {trust.witness_threshold} 个", f", {trust.witness_threshold} needed"),
+        say("见证方", "witnesses"): needed if trust.witnesses else say("未启用", "none"),
         say("停用的日志", "former logs"): plain(", ".join(one.origin for one in trust.former_logs)) or "-",
         say("根签名", "root signatures"): say(
             f"{signed} 个, 须 {trust.threshold} 个(共 {len(trust.roots)} 个根)",

@@ -21,9 +21,9 @@ from credential.trust import Role
 from registry.log.tiles import Edge, TileFolder
 from registry.status.token_list import open_status_token
 from service.folder import DataFolder
+from service.pinned import read_own_trust_list
 from service.problems import install
 from service.published import CWT_TYPE, JWT_TYPE, published_routes
-from service.pinned import read_own_trust_list
 from tests.asgi_client import Client
 from tests.fakes_issuer import MemorySigner
 
@@ -103,7 +103,15 @@ def test_the_state_on_a_past_day_is_not_answered_as_if_it_were_todays(client: Cl
 
 # ---- what all have in common ------------------------------------------------------------------------------------
 
-FILES = ["/status/1", "/status/1.jwt", "/trust-list.json", "/log/checkpoint", "/ca/root.crl", "/ca/issuing.crl"]
+FILES = [
+    "/status/1",
+    "/status/1.jwt",
+    "/trust-list.json",
+    "/trust-lists/1.json",
+    "/log/checkpoint",
+    "/ca/root.crl",
+    "/ca/issuing.crl",
+]
 
 
 @pytest.mark.parametrize("address", FILES)
@@ -140,6 +148,10 @@ def test_each_file_has_its_type_and_time(issued: Path, client: Client, tool: Cal
 
 OUTSIDE = [
     "/status/%2e%2e/trust-list.json",
+    "/trust-lists/%2e%2e/trust-list.json",
+    "/trust-lists/0.json",
+    "/trust-lists/99.json",
+    "/trust-lists/1",
     "/status/..%2ftrust-list.json",
     "/status/.lock",
     "/status/0",
