@@ -42,6 +42,7 @@ from registry.history import HistoryKind
 from registry.issuers import get_person, lock_issuer
 from registry.packs import Pack, PackItem, build_pack, item_place
 from registry.records import encode_record
+from registry.restored import LOST
 from registry.succession import NewSuccession, insert_successions
 from registry.tables import BatchState, ChunkState
 from registry.vault import RecordKey
@@ -330,6 +331,10 @@ def _problem(fate: RowFate) -> Problem:
         BATCH_CANCELLED: (
             f"批次已取消,编号 {fate.own_serial} 作废",
             f"batch cancelled, number {fate.own_serial} void",
+        ),
+        LOST: (
+            "登记库恢复自较早的备份,未能确认该行的办理情况,编号不再使用;如仍需出证请重新提交",
+            "lost when an older backup was restored; its number is never used, submit the row again if it is still due",
         ),
         PREDECESSOR_CHANGED: (
             "原证书在复核之后又有变更,不再更正或换发;确有需要时请重新提交",

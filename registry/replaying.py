@@ -21,7 +21,13 @@ from credential.leaves import issue_leaf, reissue_leaf
 from credential.model import Claims
 from credential.ports import Blobs
 from registry import history
-from registry.batches import Batch, get_batch, insert_pack, mark_approved, record_owner
+from registry.batches import (
+    Batch,
+    get_batch,
+    insert_pack,
+    mark_approved,
+    record_owner,
+)
 from registry.chunks import NumberedRow, Numbering, get_chunk, move_chunk, number_rows, numbered_rows, refuse_rows
 from registry.columns import table_of
 from registry.credentials import FoundCredential, NewCredential, claims_digest_of, find_by_serial, insert_credentials
@@ -29,7 +35,7 @@ from registry.history import HistoryKind
 from registry.log.outbox import put_leaves
 from registry.packs import read_pack
 from registry.reserve_records import KeptBatch, KeptSuccession, Reservation, ReserveRecord
-from registry.restored import LOST, raise_counter
+from registry.restored import LOST, close_lost, raise_counter
 from registry.service_tables import SuccessionRow
 from registry.status.tables import StatusListRow, StatusPublicationRow
 from registry.status.token_list import SLOTS
@@ -130,6 +136,7 @@ def replay_batch(
         )
         history.append(session, entry)
         history.log_head(session, vault)
+    close_lost(session, first.batch_id, now)
     return Replayed(first.batch_id, tuple(serials), tuple(leftover), tuple(unclaimed))
 
 

@@ -5,11 +5,12 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from registry.batches import fates, get_batch, mark_cancelled, progress
 from registry.log.tables import LogHeadRow
 from registry.numbers import account_numbers
 from registry.status.slots import Slot
 from registry.status.tables import StatusEntryRow
-from registry.tables import ChunkRow, ChunkState, CounterRow, CredentialRow, NumberRangeRow
+from registry.tables import BatchState, ChunkRow, ChunkState, CounterRow, CredentialRow, NumberRangeRow
 
 LOST = "lost-in-restore"
 """Why a row or a range of numbers comes to nothing: a restore could not bring it back."""
@@ -86,3 +87,11 @@ def statuses_of_list(session: Session, list_number: int) -> dict[int, int]:
     """Every slot of a list that ever was anything but valid, with what it is now."""
     query = select(StatusEntryRow.slot, StatusEntryRow.value).where(StatusEntryRow.list_number == list_number)
     return dict(session.exec(query).all())
+
+
+def close_lost(session: Session, batch_id: int, now: datetime) -> None:
+    """Cancel what of a batch could not be brought back, so that the same sheet can be submitted again for it."""
+    batch = get_batch(session, batch_id)
+    came_to_nothing = [fate for fate in fates(session, batch_id) if fate.reason == LOST]
+    if batch.state is BatchState.APPROVED and (came_to_nothing or progress(session, batch_id).rows < batch.row_count):
+        mark_cancelled(session, batch_id, LOST, now)

@@ -29,11 +29,11 @@ from credential.trust import FormerLog, TrustList
 from issuer.issue import finish_chunk
 from issuer.office import beijing_year
 from registry.agreement import StatusTampered
-from registry.batches import get_batch
+from registry.batches import get_batch, mark_cancelled
 from registry.chunks import NumberedRow, get_chunk, move_chunk, numbered_rows, void_row
 from registry.database import Session
 from registry.erasures import erased_rows
-from registry.history import HistoryKind
+from registry.history import Entry, HistoryKind
 from registry.issuers import get_issuer, list_issuers
 from registry.log.files import replace_durably
 from registry.log.outbox import put_leaves
@@ -50,11 +50,11 @@ from registry.restored import (
     skip_numbers,
 )
 from registry.status.slots import close_lists
-from registry.tables import ChunkState
+from registry.tables import BatchState, ChunkState
 from service.adopting import adopt_template
 from service.backup_store import regular_files, sync_folder
 from service.behind import Owed, Recovery, published_size, read_recovery, still_owed, write_recovery
-from service.custody import note_use
+from service.custody import note_use, put_use
 from service.house import House
 from service.lost_part import LostPart, compare_statuses, former_folder, lost_part
 from service.restoring import outside_checkpoint
@@ -251,6 +251,11 @@ def _close_chunks(house: House, chunks: Iterable[tuple[int, int]]) -> tuple[tupl
             if chunk.state is ChunkState.READY:
                 _void(session, house, batch_id, numbered_rows(session, batch_id, [number]))
                 move_chunk(session, chunk, ChunkState.CANCELLED, house.now())
+                # Else the same sheet, submitted again, would be found to be this batch, and issue nothing.
+                if get_batch(session, batch_id).state is BatchState.APPROVED:
+                    mark_cancelled(session, batch_id, LOST, house.now())
+                subject = f"batch {batch_id} chunk {number} closed, its numbers are void"
+                put_use(session, house.vault, Entry(HistoryKind.RESTORED, None, subject, house.now(), None))
                 closed.append((batch_id, number))
     return tuple(closed)
 
