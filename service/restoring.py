@@ -16,6 +16,7 @@ Killed anywhere, the same command goes on.
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,7 @@ from service.erasing import erase_again
 from service.folder import DataFolder, DataFolderInUse
 from service.house import House, SystemClock
 from service.passphrase import passphrase_of
+from service.pinned import believe_trust_list
 from service.registry_address import registry_address
 from service.settings import Settings
 
@@ -319,11 +321,18 @@ def _complete_tiles(folder: DataFolder, database: Database) -> None:
 
 
 def _put_published(folder: DataFolder, published: Path, *, is_behind: bool) -> None:
-    """Keep the newest status lists and, when the registry is behind, the whole log that it is behind of."""
+    """Keep the newest status lists and trust list, and when the registry is behind, the log that it is behind of."""
     for path, file in regular_files(published / "status"):
         target, content = folder.status / path, file.read_bytes()
         if not target.is_file() or _expires(content) > _expires(target.read_bytes()):
             replace_durably({target: content})
+    newest = published / "trust-list.json"
+    if newest.is_file():
+        # An older one, or one that the pinned roots did not sign, is passed over.
+        with suppress(RefusedError):
+            envelope = newest.read_bytes()
+            believe_trust_list(folder, envelope, SystemClock().now())
+            replace_durably({folder.trust_list: envelope})
     if is_behind:
         kept = folder.former_logs / "survived"
         for path, file in regular_files(published / "log"):
