@@ -206,11 +206,8 @@ def cosignature_lines(note: str, witnesses: tuple[Witness, ...]) -> str:
     parsed = parse_note(note)
     lines = []
     for one in read_cosignatures(note, witnesses):
-        for signature in _lines_of(parsed, one.witness):
-            if int.from_bytes(signature[:_TIME_BYTES], "big") == one.seconds:
-                key_id = witness_key_id(one.witness)
-                lines.append(f"\N{EM DASH} {one.witness.name} {_base64(key_id + signature)}\n")
-                break
+        latest = max(_lines_of(parsed, one.witness), key=lambda signature: signature[:_TIME_BYTES])
+        lines.append(f"\N{EM DASH} {one.witness.name} {_base64(witness_key_id(one.witness) + latest)}\n")
     return "".join(lines)
 
 

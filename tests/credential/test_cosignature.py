@@ -23,6 +23,7 @@ from credential.cosignature import (
     BadWitnessRequest,
     WitnessRequest,
     cosign,
+    cosignature_lines,
     format_request,
     parse_request,
     read_cosignatures,
@@ -109,6 +110,12 @@ def test_one_witness_counts_once_however_often_it_signs() -> None:
     later = COSIGNED + cosign(TEXT, NAME, SIGNER, AT.replace(hour=15))
     (found,) = read_cosignatures(later, (WITNESS,))
     assert found.seconds == int(AT.replace(hour=15).timestamp())
+
+
+def test_of_several_lines_of_a_witness_the_latest_is_taken() -> None:
+    lines = [cosign(TEXT, NAME, SIGNER, AT.replace(hour=hour)) for hour in (14, 16, 15)]
+    assert cosignature_lines(NOTE + "".join(lines), (OTHER, WITNESS)) == lines[1]
+    assert cosignature_lines(NOTE, (WITNESS,)) == ""
 
 
 def test_the_log_key_under_the_witness_type_is_no_witness() -> None:

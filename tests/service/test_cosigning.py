@@ -90,6 +90,7 @@ class Site:
             "ahead": (409, {"Content-Type": "text/x.tlog.size"}, b"5000\n"),
             "a size that is none": (409, {"Content-Type": "text/x.tlog.size"}, b"-1\n"),
             "a size without end": (409, {"Content-Type": "text/x.tlog.size"}, b"3"),
+            "restless": (409, {"Content-Type": "text/x.tlog.size"}, f"{len(self.asked)}\n".encode()),
             "long": (200, {}, b"\xe2\x80\x94 " * 100_000),
         }
         return answers[kind]
@@ -228,7 +229,7 @@ def test_a_witness_that_forgot_or_was_replaced_is_asked_from_its_size(client: Ma
 
 BAD = (
     "empty", "nonsense", "no text", "forged", "another text", "from the future", "an error", "not known", "elsewhere",
-    "fork", "the same size", "ahead", "a size that is none", "a size without end", "long",
+    "fork", "the same size", "restless", "ahead", "a size that is none", "a size without end", "long",
 )  # fmt: skip
 
 
@@ -264,6 +265,18 @@ def test_a_slow_witness_does_not_hold_up_the_others(kind: str, client: Make) -> 
 def test_patience_ends_even_if_too_few_have_answered(kind: str, client: Make) -> None:
     asking = client({WITNESS: kind, SECOND: "second"}, 2, patience=0.5)
     assert names(asking.cosign(*head(5)), WITNESS, SECOND) == [SECOND.name]
+
+
+def test_a_witness_that_still_thinks_is_not_asked_again(client: Make, site: Site) -> None:
+    asking = client({WITNESS: "slow", SECOND: "second"}, 2, patience=0.3)
+    waiting = threading.Event()
+    asking._busy[NAME] = asking._hands.submit(waiting.wait)  # type: ignore[arg-type] # stands for a request that hangs
+    asking.cosign(*head(5))
+    waiting.set()
+    problem = asking.replies[NAME].problem
+    assert problem is not None
+    assert "last request" in problem.en
+    assert site.asked == ["second"]
 
 
 def test_a_dead_witness_is_left_alone_for_a_while(client: Make, site: Site) -> None:

@@ -179,6 +179,7 @@ def test_a_log_cannot_be_its_own_witness(world: World) -> None:
     note = log.checkpoint()
     line = cosign(parse_note(note).text, own.name, LOG_KEY, NOW)
     assert independent_witnesses(trust) == ()
+    assert independent_witnesses(replace(trust, witnesses=())) == ()
     with pytest.raises(CheckFailed, match="witnesses-needed"):
         check_witnessed(trust, log.proof(log.leaves[0]) + line)
 
