@@ -33,6 +33,7 @@ from service.roots import (
     sign_draft,
 )
 from service.trust import read_content, renew_trust_list
+from service.trust_difference import differences
 
 _GROUP = 8  # digits of a fingerprint that are read out at once
 
@@ -42,6 +43,10 @@ trust_app = typer.Typer(
 roots_app = typer.Typer(help=say("离线根密钥", "offline roots"), no_args_is_help=True)
 
 Lists = Annotated[list[Path], typer.Argument(metavar="FILE…", help=say("信任列表文件", "files of the list"))]
+Before = Annotated[
+    Path | None,
+    typer.Option("--before", help=say("上一版列表, 用于列出变更", "the list before, to show what changes")),
+]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option("--root-passphrase-file", help=say("根密钥口令文件(权限 600)", "file with the root's passphrase")),
@@ -89,9 +94,10 @@ def add_to(app: typer.Typer) -> None:
 def trust_show(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help=say("信任列表或草稿文件", "a list or a draft"))] = None,
+    before: Before = None,
 ) -> None:
     """Show what a list says and which roots have signed it; nothing of it is believed by that."""
-    _show(DataFolder(settings_of(context).data).trust_list if file is None else file)
+    _show(DataFolder(settings_of(context).data).trust_list if file is None else file, before)
 
 
 def trust_verify(context: typer.Context, files: Lists) -> None:
@@ -143,12 +149,13 @@ def trust_sign(
         list[Path] | None, typer.Option("--sheet", help=say("口令份额页文件", "a share of the passphrase, its sheet"))
     ] = None,
     out: Annotated[Path | None, typer.Option(help=say("另存为", "write the signed draft there"))] = None,
+    before: Before = None,
     *,
     shares: Annotated[bool, typer.Option("--shares", help=say("口令由各保管人的份额合成", "ask for shares"))] = False,
     yes: Annotated[bool, typer.Option("--yes", help=say("不再询问", "do not ask"))] = False,
 ) -> None:
     """Sign a draft on the offline machine; no data folder is needed."""
-    _show(file)
+    _show(file, before)
     _confirm(say("以上内容核对无误, 签名?", "is all of that right, sign it?"), yes=yes)
     signers: list[Signer] = []
     for root in roots:
@@ -232,7 +239,7 @@ def roots_offline(
     )
 
 
-def _show(file: Path) -> None:
+def _show(file: Path, before: Path | None) -> None:
     envelope = read_draft(file)
     trust = read_content(envelope)
     signed = open_envelope(envelope, PAYLOAD_TYPE).signers(trust.roots)
@@ -264,6 +271,17 @@ def _show(file: Path) -> None:
         since = f"{key.valid_from:%Y-%m-%d}"
         keys.add_row(key.role, owner, key.algorithm, key_id(key.public_key).hex(), since, _state(key))
     console.print(keys)
+    if before is not None:
+        _show_changes(read_content(read_draft(before)), trust)
+
+
+def _show_changes(before: TrustList, after: TrustList) -> None:
+    shown = table(say(f"与第 {before.version} 版相比", f"against version {before.version}"), say("变更", "changes"))
+    for zh, en in differences(before, after):
+        shown.add_row(plain(say(zh, en)))
+    if not shown.row_count:
+        shown.add_row(say("仅续期, 无其他变更", "renewed only, nothing else"))
+    console.print(shown)
 
 
 def _facts(trust: TrustList, signed: int) -> dict[str, str]:
