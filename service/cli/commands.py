@@ -11,6 +11,7 @@ from service.cli import (
     backup,
     ca,
     changing,
+    compromise,
     custody,
     demo,
     erase,
@@ -102,5 +103,6 @@ for group in (
     erase,
     rotation,
     evidence,
+    compromise,
 ):
     group.add_to(app)
