@@ -3,7 +3,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -109,7 +111,17 @@ def testlog(tmp_path: Path) -> TestLog:
     return make_log(tmp_path)
 
 
+@cache
+def _empty_registry() -> bytes:
+    """A migrated database, made once: hundreds of logs begin with it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "registry.sqlite"
+        migrate(f"sqlite:///{path}")
+        assert not path.with_name("registry.sqlite-wal").exists(), "all of it is in the one file"
+        return path.read_bytes()
+
+
 def make_log(folder: Path, seed: int = 1) -> TestLog:
     url = f"sqlite:///{folder / 'registry.sqlite'}"
-    migrate(url)
+    (folder / "registry.sqlite").write_bytes(_empty_registry())
     return TestLog(url, folder / "log", folder / "elsewhere" / "checkpoint", random.Random(seed).randbytes)  # noqa: S311 - a fixed shuffle makes the test repeatable
