@@ -16,7 +16,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from credential.cose import key_id
-from credential.dsse import BadEnvelope, open_envelope, pre_authentication_encoding, sign_envelope
+from credential.dsse import (
+    MAX_SIGNATURES,
+    BadEnvelope,
+    add_signatures,
+    join_envelopes,
+    open_envelope,
+    pre_authentication_encoding,
+    sign_envelope,
+)
 from credential.ports import Algorithm
 from credential.trust import (
     PAYLOAD_TYPE,
@@ -29,6 +37,7 @@ from credential.trust import (
     TrustListNotSigned,
     TrustListOlder,
     Witness,
+    open_past_trust_list,
     open_trust_list,
     sign_trust_list,
 )
@@ -298,3 +307,49 @@ def test_only_ed25519_keys_count_as_signers(make_signer: MAKE) -> None:
     signer = make_signer(Algorithm.P256)
     opened = open_envelope(sign_envelope("text/plain", b"x", [signer]), "text/plain")
     assert opened.signers([signer.public_key]) == frozenset()
+
+
+# ---- signatures that come one by one -----------------------------------------------------------------------------
+
+
+def test_signatures_given_one_by_one_or_in_copies_make_the_list_that_was_signed_at_once(
+    trust: TrustList, make_signer: MAKE
+) -> None:
+    first, second, third = roots(make_signer, 0, 1, 2)
+    draft = sign_trust_list(trust, [])
+    with pytest.raises(TrustListNotSigned):
+        open_past_trust_list(draft, trust.roots, 2)
+    one, other = (add_signatures(open_envelope(draft, PAYLOAD_TYPE), [signer]) for signer in (first, third))
+    joined = join_envelopes([open_envelope(copy, PAYLOAD_TYPE) for copy in (one, other, one)])
+
+    assert joined == sign_trust_list(trust, [first, third])
+    assert add_signatures(open_envelope(joined, PAYLOAD_TYPE), [third, first]) == joined, "who has signed signs once"
+    assert open_past_trust_list(joined, trust.roots, 2) == trust
+    assert open_envelope(joined, PAYLOAD_TYPE).signers([second.public_key]) == frozenset()
+
+
+def test_copies_of_different_lists_are_not_joined(trust: TrustList, make_signer: MAKE) -> None:
+    signer = roots(make_signer, 0)
+    copies = [sign_trust_list(one, signer) for one in (trust, replace(trust, version=4))]
+    with pytest.raises(BadEnvelope):
+        join_envelopes([open_envelope(copy, PAYLOAD_TYPE) for copy in copies])
+
+
+def test_too_many_signatures_are_not_joined(trust: TrustList) -> None:
+    draft = open_envelope(sign_trust_list(trust, []), PAYLOAD_TYPE)
+    crowd = replace(draft, signatures=tuple((f"{number:016x}", bytes(64)) for number in range(MAX_SIGNATURES + 1)))
+    with pytest.raises(BadEnvelope):
+        join_envelopes([draft, crowd])
+
+
+def test_a_list_of_the_past_is_read_for_the_next_one_but_not_without_its_roots(
+    trust: TrustList, make_signer: MAKE
+) -> None:
+    envelope = sign_trust_list(trust, roots(make_signer, 0, 1))
+    with pytest.raises(TrustListExpired):
+        open_trust_list(envelope, trust.roots, 2, trust.expires, 0)
+    assert open_past_trust_list(envelope, trust.roots, 2) == trust
+    with pytest.raises(TrustListNotSigned):
+        open_past_trust_list(envelope, spkis(roots(make_signer, 5, 6)), 1)
+    with pytest.raises(ValueError, match="at least one"):
+        open_past_trust_list(envelope, trust.roots, 0)
