@@ -198,13 +198,16 @@ def restored_and_recovered(lost: Loss, data: Path, monkeypatch: pytest.MonkeyPat
         house.database.close()
 
 
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_recovery_killed_at_any_commit_or_renaming_is_finished_by_the_same_command(
-    lost: Loss, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lost: Loss, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
+    """Each day at every renaming and some commits; in a soak at all of them."""
     with killed_at(0) as places:
         restored_and_recovered(lost, tmp_path / "whole", monkeypatch)
     assert {"commit", "rename"} <= set(places)
-    for number in range(1, len(places) + 1):
+    chosen = [number for number, what in enumerate(places, 1) if what == "rename" or number % every == 0]
+    for number in chosen:
         data = tmp_path / str(number)
         with pytest.raises(Killed), killed_at(number):
             restored_and_recovered(lost, data, monkeypatch)
