@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from fastapi import FastAPI
 
 from credential.cose import key_id
 from credential.evidence import read_evidence
@@ -21,9 +22,12 @@ from keys.store import KeyStore
 from registry.log.timestamps import NOTE, STAMP
 from service.compromise import BadCompromise, check_since, declare_compromised, lost_certificates, weigh
 from service.evidence import evidence_of, read_handed_in
+from service.problems import install
+from service.published import published_routes
 from service.rotation import activate_key
 from service.stamping import stamp_checkpoint
 from tests import authorities
+from tests.asgi_client import Client
 from tests.service.at_hand import run
 from tests.service.rolling import ISSUER, Bureau, open_bureau, supplied_of
 from tests.verifier.world import DirectReader
@@ -198,6 +202,24 @@ def test_stamps_are_published_again_when_their_files_are_lost(bureau: Bureau) ->
     shutil.rmtree(folder)
     assert bureau.house.stamped.publish(None) == len(before)
     assert {path.name: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()} == before
+
+
+def test_stamps_are_handed_out_and_nothing_else_of_their_folder(bureau: Bureau) -> None:
+    bureau.stamp()
+    app = FastAPI()
+    install(app)
+    app.include_router(published_routes(bureau.house.folder, bureau.clock.now))
+    client = Client(app)
+    for file in (path for path in (bureau.house.folder.log / "timestamps").rglob("*.*") if path.is_file()):
+        found = client.get(f"/log/timestamps/{file.parent.name}/{file.name}")
+        assert (found.status_code, found.content) == (200, file.read_bytes())
+        assert "immutable" in found.headers["cache-control"]
+        for name in (
+            f"{file.parent.name}/..%2F..%2Fcheckpoint",
+            f"1-00000000/{file.name}",
+            f"{file.parent.name}/x.tst",
+        ):
+            assert client.get(f"/log/timestamps/{name}").status_code == 404
 
 
 def test_openssl_verifies_a_published_stamp(bureau: Bureau) -> None:
