@@ -10,6 +10,7 @@ from credential.ports import EarlyEvidence, RegisteredCredential
 from credential.qr import QrClaims
 from credential.trust import TrustedKey
 from press.template import Template
+from verifier.verdict import CheckFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,21 @@ class Supplied:
     claims: Mapping[bytes, bytes] = field(default_factory=dict)
 
 
-def first_printed(registered: RegisteredCredential, document: bytes) -> bytes:
-    """Take the digest of what a stored file was when it was printed, before any revision was added.
+def first_printed(registered: RegisteredCredential, document: bytes, digest: bytes) -> tuple[bytes, bytes]:
+    """Take what a stored file was when it was printed, before any revision was added to it, and its digest.
 
     Args:
-        registered: says how long the first file is; if it does not tell the truth, the digest is in no log.
+        registered: says how long the first file is, and which digest it has.
         document: a stored file, whole.
+        digest: SHA-256 of it.
+
+    Raises:
+        CheckFailed: the two do not agree; the register is at fault, not the holder.
     """
-    length = registered.files[0].length if registered.files else len(document)
-    return hashlib.sha256(document[:length]).digest()
+    if not registered.files or registered.files[0].digest == digest:
+        return document, digest
+    original = registered.files[0]
+    printed = document[: original.length]
+    if hashlib.sha256(printed).digest() != original.digest:
+        raise CheckFailed("register-damaged", "a revision does not begin with its original")
+    return printed, original.digest

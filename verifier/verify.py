@@ -152,10 +152,10 @@ class Verifier:
         else:
             inquiry.presented = Presented.ORIGINAL_WITH_UPDATES
             self._check_updates(inquiry, document, registered)
-        printed = first_printed(registered, original)
-        found = self._steps.registered_claims(inquiry, registered, printed)
+        printed, printed_digest = first_printed(registered, original, digest)
+        found = self._steps.registered_claims(inquiry, registered, printed_digest)
         self._steps.logged(inquiry, found, digest)
-        self._steps.signer(inquiry, sealed_certificates(original), found, [printed])
+        self._steps.signer(inquiry, sealed_certificates(printed), found, [printed_digest])
         self._steps.still_good(inquiry, found)
 
     def _find_sealed(self, document: bytes) -> tuple[RegisteredCredential, bytes, bytes] | None:
