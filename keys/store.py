@@ -20,7 +20,7 @@ from keys.entry import IN_FILE, KeyEntry, KeyState, key_name, read_entry, write_
 from keys.file_signer import BadKeyFile, FileSigner, create_key, load_signer
 from keys.master_key import create_master_key, load_master_key
 from keys.pkcs8 import COST, ScryptCost
-from keys.places import KeyPlace, Places
+from keys.places import KeptSigner, KeyPlace, NoPlaces, Places
 from keys.private_files import FileExists, make_private_folder, replace_private, write_private
 
 _ROLE = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -82,19 +82,6 @@ class KeyStoreLocked(ConfigError):
             f"the keys in {folder} need their passphrase; give its file in the settings",
             f"{folder} 中的密钥需要口令; 请在设置中指定口令文件",
         )
-
-
-class NoPlaces(ConfigError):
-    """A key is kept outside the folder, and nothing was handed in that opens such places."""
-
-    code = "no-key-places"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"keys kept in {name} cannot be used here; only the issuing service opens them",
-            f"此处不能使用保存在 {name} 中的密钥; 只有签发服务可以打开",
-        )
-        self.name = name
 
 
 class BadKeyName(InputError):
@@ -238,19 +225,19 @@ class KeyStore:
             WrongPassphrase: the passphrase does not open it.
             BadKeyFile: it is damaged or not the one its public part names.
             KeyStoreLocked: opened without a passphrase.
-            UnavailableError: the token or key service does not answer.
+            NoPlaces: it is kept elsewhere, and nothing opens that. What goes wrong there is raised by its ``sign``.
         """
         entry = self.entry(role, owner, generation)
         with self._loading:
             if entry.name not in self._signers:
                 path = self._path(role, owner, entry.generation)
                 if entry.kept_in == IN_FILE:
-                    signer: Signer = load_signer(path, self._secret())
+                    self._signers[entry.name] = _checked(load_signer(path, self._secret()), entry, path)
                 else:
-                    signer = self._place(entry.kept_in).open(entry.reference)
-                if signer.public_key != entry.public_key:
-                    raise BadKeyFile(path, "it is not the key that its .json names", "与同名 .json 中的公钥不符")
-                self._signers[entry.name] = signer
+                    place = self._place(entry.kept_in)
+                    self._signers[entry.name] = KeptSigner(
+                        entry.algorithm, entry.public_key, lambda: _checked(place.open(entry.reference), entry, path)
+                    )
             return self._signers[entry.name]
 
     def file_signer(self, role: str, owner: str = "", generation: int | None = None) -> FileSigner:
@@ -380,6 +367,12 @@ class KeyStore:
         if self._passphrase is None:
             raise KeyStoreLocked(self._folder)
         return self._passphrase
+
+
+def _checked(signer: Signer, entry: KeyEntry, path: Path) -> Signer:
+    if signer.public_key != entry.public_key:
+        raise BadKeyFile(path, "it is not the key that its .json names", "与同名 .json 中的公钥不符")
+    return signer
 
 
 def _whole(now: datetime) -> datetime:

@@ -14,6 +14,7 @@ from credential.errors import ConfigError
 from credential.trust import Role, TrustList
 from issuer.line import IssuingLine
 from keys.entry import KeyEntry
+from keys.places import open_now
 from registry.issuers import Issuer
 from service.trust import newest_trust_list
 
@@ -39,9 +40,12 @@ def open_issuing_line(house: "House", issuer_id: str, template_name: str, versio
 
     Raises:
         IssuingKeysDisagree: nobody would believe what it makes.
+        UnavailableError: a token or key service does not answer.
     """
     pdf, qr = (house.store.entry(role, issuer_id) for role in (Role.PDF, Role.QR))
     require_agreement(newest_trust_list(house.folder), house.issuer(issuer_id), pdf, qr, house.now())
+    for entry in (pdf, qr):
+        open_now(house.store.signer(entry.role, entry.owner, entry.generation))
     return house.line(issuer_id, template_name, version)
 
 

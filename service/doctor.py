@@ -8,6 +8,7 @@ from cryptography import x509
 
 from credential.errors import Error
 from credential.trust import Role, TrustListExpired, TrustListOlder
+from keys.places import open_now
 from registry.inventory import newest_moment
 from service.doctor_records import RECORD_LOOKS
 from service.doctor_service import SERVICE_LOOKS
@@ -66,7 +67,7 @@ def _database(house: House) -> Iterator[Finding]:
 
 def _keys(house: House) -> Iterator[Finding]:
     for entry in house.store.entries():
-        house.store.signer(entry.role, entry.owner, entry.generation)
+        open_now(house.store.signer(entry.role, entry.owner, entry.generation))
     yield Finding("ok", ("密钥", "keys"), (f"{len(house.store.entries())} 个, 均可打开", "all of them open"))
 
 

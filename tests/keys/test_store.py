@@ -17,6 +17,7 @@ from keys.chain import BadChain
 from keys.entry import KeyState
 from keys.file_signer import BadKeyFile, FileSigner, WrongPassphrase, generate_key, load_signer
 from keys.pkcs8 import COST, ScryptCost
+from keys.places import NoPlaces
 from keys.private_files import FileExists, OpenToOthers, UnreadablePrivateFile
 from keys.store import (
     BadKeyName,
@@ -25,7 +26,6 @@ from keys.store import (
     KeyStore,
     KeyStoreLocked,
     MissingKey,
-    NoPlaces,
 )
 
 OWNER = "11330299MB0T00023P"
@@ -346,4 +346,4 @@ def test_a_key_kept_elsewhere_is_not_asked_for_its_private_part(folder: Path, no
     drawer.kept[f"drawer:pdf.{OWNER}"] = generate_key(Algorithm.P256)  # somebody put another key there
     again = KeyStore(folder, b"x", places={"drawer": drawer}.__getitem__)
     with pytest.raises(BadKeyFile, match="names"):
-        again.signer(Role.PDF, OWNER, 1)
+        again.signer(Role.PDF, OWNER, 1).sign(b"x")

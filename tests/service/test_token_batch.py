@@ -178,12 +178,15 @@ def test_the_command_line_says_in_both_languages_why_a_batch_rests_and_how_to_go
     who = ("--issuer", "nb", "--as", "wang")
     assert run("--data", data, "issue", sheet, *who).code == 0
     house = opened(data)
-    batches.approve(house, 1, checker="li")
     token.take_away()
     end_sessions()
     try:
+        batches.approve(house, 1, checker="li")
         ran = run("--data", data, "batch", "resume", "1")
         assert (ran.code, ran.error) == (2, "token-unavailable")
+        shown = run("--data", data, "batch", "show", "1", environ={"YINZHENG_LANG": "zh"})
+        assert (shown.code, shown.err) == (0, "")  # to look at it nobody needs the token
+        assert "已暂停" in shown.out
         zh = run("--data", data, "batch", "status", "1", environ={"YINZHENG_LANG": "zh"}).out
         assert "已暂停" in zh
         assert "插回设备" in zh
