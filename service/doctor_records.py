@@ -18,6 +18,7 @@ from registry.log.outbox import count_logged, count_waiting
 from registry.log.reader import committed_size
 from registry.status.token_list import StatusExpired, open_status_token
 from registry.templates import TemplateVersion, list_versions
+from service.behind import still_owed
 from service.finding import Finding
 from service.house import House
 
@@ -251,9 +252,26 @@ def _is_whole(house: House, version: TemplateVersion) -> bool:
     return kept.digest == rules.digest == version.digest and kept.name == version.name
 
 
+def _owed(house: House) -> Iterator[Finding]:
+    """What was published before a loss and is not in the restored registry yet."""
+    left = still_owed(house.folder, house.database)
+    if left:
+        named = ", ".join(one.serial or f"{one.list_number}#{one.slot}" for one in left[:MAX_NAMED])
+        yield Finding(
+            "bad",
+            ("恢复后待补登的变更", "changes owed after a restore"),
+            (f"{len(left)} 项: {named}", f"{len(left)}: {named}"),
+            (
+                "请依据原决定逐项执行 yinzheng revoke、suspend 或 end; 全部登记之前不能出证",
+                "enter each again by its decision: yinzheng revoke, suspend or end; nothing is issued before",
+            ),
+        )
+
+
 RECORD_LOOKS: tuple[tuple[tuple[str, str], Callable[[House], Iterator[Finding]]], ...] = (
     (("签发日志", "log"), _log),
     (("待发布", "waiting to be published"), _waiting),
+    (("恢复后待补登的变更", "changes owed after a restore"), _owed),
     (("历史记录", "history"), _history),
     (("证书状态", "states"), _states),
     (("状态列表", "status lists"), _status),

@@ -106,6 +106,7 @@ def test_the_drill(lost: Loss, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     # What was revoked is never called valid, though the registry does not know it yet; and nothing is issued.
     assert verdict_of(house, lost.old[0]).reason == "revoked"
     assert run("--data", data, "issue", sheet, *WHO).error == "changes-owed"
+    assert lost.revoked in run("--data", data, "doctor", "--quiet").out
     yinzheng(
         data, "revoke", lost.revoked, "--reason", "issued-in-error", "--decision", "D1", "--as", "wang",
         "--approve-as", "li",
