@@ -185,6 +185,7 @@ class TsaServer(ThreadingHTTPServer):
         is_down: answers 503.
         failures: so many requests are answered 503 before the next good one.
         garble: changes an answer on its way.
+        answer: makes the answer; certomancer's by default.
         at: the moment it states; None for the machine's clock.
         asked: requests that came.
         most_at_once: requests that were being answered at the same time, at most.
@@ -199,6 +200,7 @@ class TsaServer(ThreadingHTTPServer):
         self.is_down = False
         self.failures = 0
         self.garble: Callable[[bytes], bytes] = bytes
+        self.answer: Callable[[bytes], bytes] = self._answer
         self.asked = 0
         self.most_at_once = 0
         self._at_once = 0
@@ -208,6 +210,9 @@ class TsaServer(ThreadingHTTPServer):
     def url(self) -> str:
         """Where it is asked."""
         return f"http://127.0.0.1:{self.server_address[1]}/tsa"
+
+    def _answer(self, request: bytes) -> bytes:
+        return bytes(answer(request, self.at, self.tsa, rsa_tsa=self.rsa_tsa).dump())
 
     def respond(self, request: bytes) -> bytes | None:
         """Answer a request; None for 503."""
@@ -219,7 +224,7 @@ class TsaServer(ThreadingHTTPServer):
             self.failures -= self.failures > 0
         try:
             time.sleep(self.sleep)
-            return None if fails else self.garble(answer(request, self.at, self.tsa, rsa_tsa=self.rsa_tsa).dump())
+            return None if fails else self.garble(self.answer(request))
         finally:
             with self._lock:
                 self._at_once -= 1
