@@ -19,7 +19,7 @@ from credential.errors import InputError, RefusedError, UnavailableError
 from credential.note import BadCheckpoint, BadNote, parse_checkpoint, parse_note
 from credential.trust import PAYLOAD_TYPE
 from holder.conditional import has_etag
-from registry.log.tiles import CHECKPOINT, HEIGHT, WIDTH, TileFolder
+from registry.log.tiles import CHECKPOINT, HEIGHT, WIDTH, WITNESSED, TileFolder
 from registry.log.timestamps import FOLDER as STAMPS
 from registry.log.timestamps import NOTE
 from registry.status.published import token_times
@@ -132,17 +132,8 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
 
     _add_trust_lists(router, folder)
 
-    @router.head("/log/checkpoint", include_in_schema=False)
-    @router.get(
-        "/log/checkpoint",
-        summary="日志检查点 · the log's checkpoint",
-        response_class=Response,
-        responses=_described("text/plain"),
-    )
-    def checkpoint(request: Request) -> Response:
-        """Give the newest checkpoint, a C2SP signed note."""
-        content, _ = _checkpoint(folder.log)
-        return _answer(request, content, "text/plain; charset=utf-8", _kept(CHECKPOINT_SECONDS))
+    _add_checkpoint(router, folder, CHECKPOINT, "日志检查点 · the log's checkpoint")
+    _add_checkpoint(router, folder, WITNESSED, "经见证的检查点 · the newest checkpoint that enough witnesses cosigned")
 
     @router.head("/log/tile/{name:path}", include_in_schema=False)
     @router.get(
@@ -171,6 +162,21 @@ def published_routes(folder: DataFolder, now: Callable[[], datetime]) -> APIRout
 
     _add_timestamps(router, folder)
     return router
+
+
+def _add_checkpoint(router: APIRouter, folder: DataFolder, file: str, summary: str) -> None:
+    @router.head(f"/log/{file}", include_in_schema=False)
+    @router.get(
+        f"/log/{file}",
+        summary=summary,
+        response_class=Response,
+        responses=_described("text/plain"),
+        operation_id=f"log_{file.replace('.', '_')}",
+    )
+    def checkpoint(request: Request) -> Response:
+        """Give a checkpoint, a C2SP signed note."""
+        content, _ = _checkpoint(folder.log, file)
+        return _answer(request, content, "text/plain; charset=utf-8", _kept(CHECKPOINT_SECONDS))
 
 
 def _add_timestamps(router: APIRouter, folder: DataFolder) -> None:
@@ -271,13 +277,13 @@ def _tile(folder: Path, name: str) -> bytes:
     return TileFolder(folder).read(level, index, width)
 
 
-def _checkpoint(folder: Path) -> tuple[bytes, int]:
-    """The published checkpoint, and how many leaves are under it."""
-    content = _read(folder, CHECKPOINT)
+def _checkpoint(folder: Path, file: str = CHECKPOINT) -> tuple[bytes, int]:
+    """A published checkpoint, and how many leaves are under it."""
+    content = _read(folder, file)
     try:
         return content, parse_checkpoint(parse_note(content.decode()).text).size
     except (BadNote, BadCheckpoint, UnicodeDecodeError) as error:
-        raise PublishedFileDamaged(CHECKPOINT) from error
+        raise PublishedFileDamaged(file) from error
 
 
 def _read(folder: Path, name: str) -> bytes:

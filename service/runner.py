@@ -23,12 +23,16 @@ from service.house import House
 from service.issuers import all_issuers
 from service.keeping import refresh_status_lists
 from service.stamping import stamp_checkpoint
+from service.trust import settle_trust_list
 
 BATCH_PAUSE = 15.0
 """Seconds between two looks for batches that somebody else approved, such as the command line."""
 
 KEEPING_PAUSE = 60.0
 """Seconds between two looks at status lists and log; a list is published anew past its ttl of ten minutes."""
+
+WITNESSES_PAUSE = 10.0
+"""Seconds between two rounds of asking witnesses that the trust list demands and that did not answer."""
 
 STAMPING_PAUSE = 60.0
 """Seconds between two looks whether the checkpoint is due for a time stamp (``stamp_minutes`` says when it is)."""
@@ -67,6 +71,7 @@ class Runner:
         self._loops = (
             self._issuing,
             _Loop("keeping", self._keep, KEEPING_PAUSE),
+            _Loop("witnesses", self._collect, WITNESSES_PAUSE),
             _Loop("stamping", self._stamp, STAMPING_PAUSE),
             _Loop("revocation lists", self._refresh_crls, RENEWING_PAUSE),
             _Loop("archive", self._renew, RENEWING_PAUSE),
@@ -136,9 +141,16 @@ class Runner:
             raise batches.ServiceStops
 
     def _keep(self) -> None:
+        if settle_trust_list(self._house):
+            _logger.info("a trust list was published whose publication had been cut off")
         published = refresh_status_lists(self._house)
         if published:
             _logger.info("status lists %s were published", published)
+
+    def _collect(self) -> None:
+        """Ask the witnesses again whose cosignature is missing; where none is demanded, each run of the log does."""
+        if self._house.witness_list.threshold():
+            self._house.log.sequence(self._house.now())
 
     def _stamp(self) -> None:
         stamped = stamp_checkpoint(self._house)
