@@ -152,7 +152,7 @@ def wants_json(request: Request) -> bool:
     return weights["json"] > weights["page"]
 
 
-_FORMS = {"json": ("application/json",), "page": ("text/html", "application/xhtml+xml")}
+_FORMS = {"json": ("application/json",), "page": ("text/html",)}
 _MOST_OF_A_CODE = 1_024  # a longer path is no code, and need not be folded to find that out
 
 
