@@ -25,7 +25,6 @@ from registry.columns import askable, table_of
 from registry.credentials import UnknownSerial, open_record_key, open_sealed
 from registry.database import Database
 from registry.erasures import find_erased
-from registry.erasures import find_erased
 from registry.history import HistoryKind, details_place
 from registry.log.tables import LogLeafRow
 from registry.packs import PackDamaged
@@ -231,10 +230,6 @@ class RegistrySource:
             others = _found(session, _OTHERS[missing], start)
             changes = {id_: _rows(session, _CHANGES, id_) for id_ in [*_ids(found), *_ids(others)]}
         return [*self._open_all(found, changes), *self._open_all(others, changes)]
-
-    def erased(self, digest: bytes) -> ErasedCredential | None:
-        """Find one that was erased, by SHA-256 of an exact stored PDF or of the payload of its claims."""
-        return find_erased(self._database, digest)
 
     def erased(self, digest: bytes) -> ErasedCredential | None:
         """Find one that was erased, by SHA-256 of an exact stored PDF or of the payload of its claims."""

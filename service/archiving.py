@@ -53,7 +53,7 @@ from registry.revisions import (
     newest_files,
     read_document,
 )
-from service.profiles import NoTimestampAuthority
+from service.profiles import MARGIN, NoTimestampAuthority
 from service.revocation_lists import RevocationLists
 from verifier.document import examine
 from verifier.presented import GOOD
@@ -61,9 +61,6 @@ from verifier.presented import GOOD
 if TYPE_CHECKING:
     from keys.timestamp import TimestampClient
     from service.house import House
-
-MARGIN = timedelta(days=180)
-"""Evidence is renewed this long before it ends: time enough for an authority that is gone to be replaced."""
 
 
 @dataclass(frozen=True, slots=True)

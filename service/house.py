@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from credential.errors import UnavailableError
@@ -15,9 +16,7 @@ from issuer.engine import Engine, ProcessPool, Records, SingleProcess
 from issuer.issue import IssuingLine
 from issuer.office import BEIJING, Office
 from keys.store import KeyStore
-from keys.timestamp import TimestampClient
 from press.fonts import FontLibrary
-from press.issuer_look import IssuerLook
 from press.press import Press
 from press.template import Template
 from registry.database import Database, current_revision, migrate, open_database
@@ -34,6 +33,7 @@ from service.behind import require_caught_up, require_nothing_owed
 from service.checking import core_count, font_library
 from service.cosigning import WitnessClient
 from service.folder import DataFolder, Installation, NoDataFolder, PublicUrlFixed, check_public_url
+from service.issuer_look import issuer_look
 from service.issuers import make_keys
 from service.key_places import KeyPlaces
 from service.passphrase import passphrase_of
@@ -46,6 +46,9 @@ from service.settings import Settings
 from service.templates import KnownTemplates, TemplateShelf
 from service.witness_list import WitnessList
 from verifier.report import Integrity, Trust
+
+if TYPE_CHECKING:
+    from keys.timestamp import TimestampClient
 
 DEFAULT_PUBLIC_URL = "https://zs.example.gov.cn"
 CLAIMS_ATTACHMENT = "certificate.cose"
@@ -180,7 +183,7 @@ class House:
         return DocumentStore(self.database, self.vault, self.blobs)
 
     @cached_property
-    def timestamps(self) -> TimestampClient | None:
+    def timestamps(self) -> "TimestampClient | None":
         """The time-stamping authorities that are set and believed; None when there are none."""
         return timestamp_client(self.settings.tsa_urls, self.trust.tsa_certs, self.now)
 
@@ -340,19 +343,6 @@ class LineOpener:
         """Open the line; called once in each worker."""
         house = House(self._settings, self._passphrase, SystemClock())
         return open_issuing_line(house, self._issuer, self._template, self._version)
-
-
-def issuer_look(issuer: Issuer) -> IssuerLook:
-    """The issuer's part of a certificate's face."""
-    settings = issuer.settings
-    return IssuerLook(
-        name=issuer.name,
-        public_url=settings.public_url,
-        legal_effect=settings.legal_effect,
-        seal_arc=settings.seal_arc or issuer.name,
-        seal_bottom=settings.seal_bottom,
-        is_sample=settings.is_sample,
-    )
 
 
 def open_house(settings: Settings, reader: Reader = HERE) -> House:

@@ -3,8 +3,6 @@
 from http import HTTPStatus
 from pathlib import Path
 
-import httpx
-
 from credential.errors import UnavailableError
 from registry.log.tiles import MAX_ENTRY_BYTES, WIDTH, TileFolder, Tiles
 
@@ -39,8 +37,12 @@ def tiles_at(place: str) -> Tiles:
 
 class _HttpTiles(Tiles):
     def __init__(self, address: str) -> None:
+        # It is heavy, and a log in a folder does without.
+        import httpx  # noqa: PLC0415 - see above
+
         super().__init__(self._get, address)
         self._client = httpx.Client(timeout=_SECONDS)
+        self._troubles = (httpx.HTTPError, httpx.InvalidURL)
 
     def _get(self, name: str) -> bytes | None:
         address = f"{self.place}/{name}"
@@ -55,6 +57,6 @@ class _HttpTiles(Tiles):
                     content += part
                     if len(content) > _MAX_FILE_BYTES:
                         raise LogUnreachable(address, f"more than {_MAX_FILE_BYTES} bytes")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except self._troubles as error:
             raise LogUnreachable(address, type(error).__name__) from error
         return bytes(content)

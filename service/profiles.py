@@ -2,13 +2,19 @@
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from credential.errors import ConfigError
 from credential.profile import SignatureProfile
 from issuer.line import Stamping
-from keys.timestamp import TimestampClient
 from press.press import Press
+
+if TYPE_CHECKING:
+    from keys.timestamp import TimestampClient
+
+MARGIN = timedelta(days=180)
+"""Evidence is renewed this long before it ends: time enough for an authority that is gone to be replaced."""
 
 
 class NoTimestampAuthority(ConfigError):
@@ -25,7 +31,7 @@ class NoTimestampAuthority(ConfigError):
         )
 
 
-def timestamp_client(urls: str, anchors: Sequence[bytes], now: Callable[[], datetime]) -> TimestampClient | None:
+def timestamp_client(urls: str, anchors: Sequence[bytes], now: Callable[[], datetime]) -> "TimestampClient | None":
     """Connect to the authorities that are set; None when there are none, or none that is believed.
 
     Args:
@@ -39,11 +45,14 @@ def timestamp_client(urls: str, anchors: Sequence[bytes], now: Callable[[], date
     addresses = [url.strip() for url in urls.split(",") if url.strip()]
     if not addresses or not anchors:
         return None
+    # Its library for HTTP is heavy, and most installations have no authority.
+    from keys.timestamp import TimestampClient  # noqa: PLC0415 - see above
+
     return TimestampClient(addresses, anchors, now=now, random=os.urandom)
 
 
 def stamping(
-    profile: SignatureProfile, press: Press, timestamps: Callable[[], TimestampClient | None]
+    profile: SignatureProfile, press: Press, timestamps: "Callable[[], TimestampClient | None]"
 ) -> Stamping | None:
     """What a line of this profile prints with; None where no time stamp is asked for.
 

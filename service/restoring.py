@@ -21,8 +21,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-
 from credential.dsse import open_envelope
 from credential.errors import ConfigError, InputError, RefusedError
 from credential.merkle import EMPTY_ROOT
@@ -187,6 +185,8 @@ def outside_checkpoint(where: str, trust: TrustList) -> tuple[str, Checkpoint]:
     Raises:
         BadOutsideCheckpoint: it cannot be read, or is none of this log.
     """
+    import httpx  # noqa: PLC0415 - heavy, and only one command asks for a checkpoint from elsewhere
+
     try:
         if where.startswith(("https://", "http://")):
             answer = httpx.get(where, timeout=_SECONDS, follow_redirects=True)

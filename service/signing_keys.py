@@ -23,7 +23,6 @@ from service.certificates import OtherOrganization, judge_chain, names_issuer, o
 from service.custody import note_use
 from service.house import House
 from service.trust import Amended, amend_trust_list
-from verifier.document import examine
 from verifier.report import Integrity, Trust
 
 
@@ -189,6 +188,9 @@ def _try(house: House, issuer: Issuer, entry: KeyEntry, chain: Sequence[bytes]) 
         template, samples.look, house.fonts, signer, chain[:-1], cache_folder=house.folder.cache / "prefixes"
     )
     document = samples.print(next(iter(samples.samples))).document
+    # It is heavy, and every command on keys imports this file.
+    from verifier.document import examine  # noqa: PLC0415 - see above
+
     report = examine(document, anchors=[chain[-1]], crls=(), now=house.now())
     if report.integrity is not Integrity.INTACT or report.trusted is not Trust.YES:
         failed = next((one for one in report.findings if not one.passed), None)

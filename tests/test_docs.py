@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from docs import settings as settings_page
 from docs import tree
+from service.cli.default_command import USUAL, WithUsualCommand
 
 PROJECT = Path(__file__).resolve().parent.parent
 README, README_ZH = "README.md", "README.zh.md"
@@ -49,7 +50,8 @@ def mistake_in(line: str, app: typer.Typer) -> str:
     words = line.split()[1:]
     command = get_command(app)
     while words and isinstance(command, TyperGroup):
-        name = words.pop(0)
+        has_usual = isinstance(command, WithUsualCommand) and words[0] not in command.commands
+        name = USUAL if has_usual else words.pop(0)
         if name not in command.commands:
             return f"{line!r}: there is no {name!r} among {sorted(command.commands)}"
         command = command.commands[name]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from cryptography import x509
@@ -14,14 +14,16 @@ from credential.profile import SignatureProfile
 from credential.trust import TrustList
 from issuer.office import BEIJING
 from registry.issuers import set_signature_profile
-from service.archiving import MARGIN, ArchiveStatus, Renewed, archive_status, renew_archive
 from service.cli.amended import show_amended
 from service.cli.language import say, sentence
 from service.cli.opening import house_of
 from service.cli.screens import console, plain, progress_bar, table
 from service.house import House
-from service.profiles import NoTimestampAuthority
+from service.profiles import MARGIN, NoTimestampAuthority
 from service.trust import amend_trust_list
+
+if TYPE_CHECKING:
+    from service.archiving import ArchiveStatus, Renewed
 
 archive_app = typer.Typer(help=say("长期保存: 时间戳与存证", "long-term signatures"), no_args_is_help=True)
 
@@ -64,6 +66,8 @@ def add_to(app: typer.Typer) -> None:
 
 def archive_show(context: typer.Context, days: Days = MARGIN.days) -> None:
     """Say how the issued files stand."""
+    from service.archiving import archive_status  # noqa: PLC0415 - heavy, and every command imports this file
+
     status = archive_status(house_of(context), margin=timedelta(days=days))
     if not status.counts:
         console.print(say("尚未签发任何证书", "nothing is issued yet"))
@@ -81,7 +85,7 @@ def archive_show(context: typer.Context, days: Days = MARGIN.days) -> None:
         console.print(say("[green]全部文件都已具备所需的凭据[/]", "[green]every file has what its issuer wants[/]"))
 
 
-def _show_counts(status: ArchiveStatus) -> None:
+def _show_counts(status: "ArchiveStatus") -> None:
     shown = table(
         say("已签发文件的签名等级", "profiles of the issued files"),
         say("发证机构", "issuer"),
@@ -100,6 +104,8 @@ def _show_counts(status: ArchiveStatus) -> None:
 
 def archive_renew(context: typer.Context, days: Days = MARGIN.days) -> None:
     """Append what is missing, and renew what will end; exit code 1 when something has to wait."""
+    from service.archiving import archive_status, renew_archive  # noqa: PLC0415 - heavy, as above
+
     house, margin = house_of(context), timedelta(days=days)
     with progress_bar(say("追加凭据", "extending"), archive_status(house, margin=margin).files) as update:
         done = renew_archive(house, margin=margin, on_progress=update)
@@ -108,7 +114,7 @@ def archive_renew(context: typer.Context, days: Days = MARGIN.days) -> None:
         raise typer.Exit(1)
 
 
-def _show_renewed(done: Renewed) -> None:
+def _show_renewed(done: "Renewed") -> None:
     console.print(
         say(
             f"已追加 {done.extended:,} 份, 无需处理 {done.current:,} 份",
