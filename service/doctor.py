@@ -24,6 +24,7 @@ __all__ = ["Finding", "examine_house"]
 MIN_FREE_BYTES = 1_000_000_000  # about 15,000 certificates with their photos
 SOON = timedelta(days=60)
 CLOCK_TOLERANCE = timedelta(minutes=5)
+STAMPS_LATE = timedelta(days=1)
 
 
 def examine_house(settings: Settings) -> list[Finding]:
@@ -146,6 +147,36 @@ def _roots(house: House) -> Iterator[Finding]:
         )
 
 
+def _stamps(house: House) -> Iterator[Finding]:
+    """Without stamps older than a theft, all that a stolen key ever signed becomes unknown (docs/rotation.md)."""
+    name = ("检查点时间戳", "time stamps")
+    newest = house.stamped.newest()
+    set_one = (
+        "请设置 YINZHENG_TSA_URLS, 并执行 yinzheng archive trust-tsa, 见 docs/rotation.md",
+        "set YINZHENG_TSA_URLS and run yinzheng archive trust-tsa: docs/rotation.md",
+    )
+    if newest is not None and house.now() - newest <= STAMPS_LATE:
+        yield Finding("ok", name, (f"最近 {newest:%Y-%m-%d %H:%M} UTC", f"newest {newest:%Y-%m-%d %H:%M} UTC"))
+    elif not house.settings.tsa_urls and all(one.settings.is_sample for one in all_issuers(house)):
+        yield Finding("ok", name, ("没有(仅供试用)", "none, for trials only"))
+    elif newest is None or not house.settings.tsa_urls:
+        found = (
+            "没有: 若密钥失窃, 其签发的全部证书都将无法判断",
+            "none: should a key be stolen, everything that it signed becomes unknown",
+        )
+        yield Finding("warn", name, found, set_one)
+    else:
+        yield Finding(
+            "warn",
+            name,
+            (f"最近一次是 {newest:%Y-%m-%d %H:%M} UTC", f"the newest is of {newest:%Y-%m-%d %H:%M} UTC"),
+            (
+                "请运行 yinzheng log stamp 查看哪家机构没有应答",
+                "run yinzheng log stamp, and see which authority does not answer",
+            ),
+        )
+
+
 def _clock(house: House) -> Iterator[Finding]:
     name = ("系统时间", "clock")
     with house.database.reading() as session:
@@ -173,6 +204,7 @@ _LOOKS: tuple[tuple[tuple[str, str], Callable[[House], Iterator[Finding]]], ...]
     (("签名证书", "signing certificates"), _certificates),
     (("信任列表", "trust list"), _trust),
     (("根密钥", "trust roots"), _roots),
+    (("检查点时间戳", "time stamps"), _stamps),
     (("系统时间", "clock"), _clock),
     *RECORD_LOOKS,
     *SERVICE_LOOKS,

@@ -11,6 +11,7 @@ import pytest
 from credential.ports import Algorithm
 from credential.trust import Role
 from keys.file_signer import generate_key
+from registry.log.timestamps import Stamp
 from service import doctor
 from service.doctor import Finding, examine_house
 from service.folder import DataFolder
@@ -41,11 +42,14 @@ def at(ahead: timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.house.SystemClock", lambda: StoppedClock(ahead))
 
 
+BEFORE_GOING_LIVE = ("trust roots", "time stamps")
+
+
 def test_a_sound_house_has_no_complaint(issued: Path, made: Path) -> None:
     for data in (issued, made):
         findings = examine_house(Settings(data=data))
         complaints = {one.name[1]: one.level for one in findings if "磁盘" not in one.name[0] and one.level != "ok"}
-        assert complaints == {"trust roots": "warn"}, "the root key is where init puts it"
+        assert complaints == dict.fromkeys(BEFORE_GOING_LIVE, "warn")
         assert not any(one.cure for one in findings if one.level == "ok")
 
 
@@ -206,9 +210,9 @@ def test_it_speaks_both_languages(made: Path) -> None:
 
 
 def warned(data: Path) -> list[Finding]:
-    """The warnings but the one that every installation has whose root key is where init puts it."""
+    """The warnings but those that every installation has which did nothing of docs/operating.md, before going live."""
     found = [one for one in examine_house(Settings(data=data)) if one.level == "warn"]
-    return [one for one in found if one.name[1] != "trust roots"]
+    return [one for one in found if one.name[1] not in BEFORE_GOING_LIVE]
 
 
 def only_warning(data: Path) -> Finding:
@@ -375,6 +379,24 @@ def test_a_late_status_list_is_a_warning_before_it_expires(
     levels = {one.name[1]: one for one in examine_house(Settings(data=issued))}
     assert levels["status lists"].level == level
     assert (levels["status lists"].cure is None) == (level == "ok")
+
+
+def test_stamps_that_are_missing_or_old_are_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(urls: str = "") -> Finding:
+        (one,) = (one for one in examine_house(Settings(data=data, tsa_urls=urls)) if one.name[1] == "time stamps")
+        return one
+
+    assert found().level == "warn"
+    assert "YINZHENG_TSA_URLS" in str(found().cure)
+    assert "none" in found("http://127.0.0.1:9/").found[1]
+    house = House(Settings(data=data), PASSPHRASE.encode(), SystemClock())
+    note = house.log_reader.checkpoint()
+    now = house.now()
+    house.stamped.keep(Stamp(note, "http://127.0.0.1:9/", b"a token", now, now))
+    assert found("http://127.0.0.1:9/").level == "ok"
+    at(timedelta(days=2), monkeypatch)
+    assert found("http://127.0.0.1:9/").level == "warn"
+    assert "log stamp" in str(found("http://127.0.0.1:9/").cure)
 
 
 def test_a_root_key_beside_the_service_and_a_draft_that_waits_are_told(data: Path) -> None:
