@@ -106,3 +106,19 @@ for group in (
     compromise,
 ):
     group.add_to(app)
+
+#: What `yinzheng --help` lists under which heading.
+PANELS = {
+    say("签发", "issuing"): "check issue approve batch hand-over template",
+    say("变更", "changing"): "revoke suspend reinstate end correct replace change erase retention",
+    say("核验", "verifying"): "verify evidence",
+    say("机构与人员", "who may do what"): "init issuer person token",
+    say("信任", "trust"): "keys trust witness log status history archive ca",
+    say("运行与维护", "running it"): "serve doctor backup restore recover migrate database demo",
+}
+
+_PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names.split()}
+for command in app.registered_commands:
+    command.rich_help_panel = _PANEL_OF[command.name or ""]
+for typer_group in app.registered_groups:
+    typer_group.rich_help_panel = _PANEL_OF[typer_group.name or ""]
