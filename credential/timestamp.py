@@ -15,11 +15,10 @@ takes a compromised authority out of its trust list.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from types import MappingProxyType
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from asn1crypto import cms, tsp
@@ -27,27 +26,19 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from credential.chain import DIGESTS, leads_to_anchor
 from credential.errors import InputError
 
 MAX_TOKEN_BYTES = 64 * 1024
 """Tokens with four certificates of RSA-4096 keys have 10 KB; longer ones only cost time."""
-MAX_CHAIN = 6
-"""Certificates from the signer to the anchor; real authorities have three or four."""
 MAX_CARRIED = 16
 """Certificates in a token; more would make the search for a chain costly."""
 MIN_RSA_BITS = 2048
 
-_DIGESTS: Final[Mapping[str, hashes.HashAlgorithm]] = MappingProxyType(
-    {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
-)
-# What a chain's certificates may mark as critical, since it is looked at here.
-_UNDERSTOOD: Final = frozenset(
-    (ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE)
-)
-_RSA: Final = frozenset({"rsassa_pkcs1v15", "rsassa_pss", *(f"{name}_rsa" for name in _DIGESTS)})
-_ECDSA: Final = frozenset(f"{name}_ecdsa" for name in _DIGESTS)
+_RSA: Final = frozenset({"rsassa_pkcs1v15", "rsassa_pss", *(f"{name}_rsa" for name in DIGESTS)})
+_ECDSA: Final = frozenset(f"{name}_ecdsa" for name in DIGESTS)
 # What asn1crypto and cryptography raise for bytes that are not what they should be.
 _MALFORMED: Final = (
     ValueError,
@@ -60,6 +51,9 @@ _MALFORMED: Final = (
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
 )
+
+SignatureCheck = Callable[[bytes, bytes], None]
+"""Verifies a signature over a message by one key in one way; raises InvalidSignature."""
 
 
 class BadTimestamp(InputError):
@@ -148,11 +142,21 @@ def verify_timestamp(token: bytes, message: bytes, anchors: Sequence[bytes], at:
         carried = [_load(der) for der in said.certificates[:MAX_CARRIED]]
         trusted = [_load(der) for der in anchors]
         for moment in {said.attested_at, at or said.attested_at}:
-            if not _leads_to_anchor(signer, carried, trusted, moment):
+            if not leads_to_anchor(signer, carried, trusted, moment):
                 raise _untrusted(said, moment)
     except _MALFORMED as error:
         raise BadTimestamp("a certificate of it cannot be used", "所附证书无法使用") from error
     return said
+
+
+def signature_check(token: bytes) -> SignatureCheck:
+    """Say how the signature of a good token was verified, so that more of the same signer can be.
+
+    Args:
+        token: that :func:`verify_timestamp` accepted.
+    """
+    parts = _take_apart(token)
+    return _signature_check(parts, _load(parts.said.certificate))
 
 
 def _untrusted(said: Timestamp, moment: datetime) -> BadTimestamp:
@@ -204,7 +208,7 @@ def _read(token: bytes) -> _Token:
 def _said(statement: Any, tsa: str, certificate: bytes, certificates: tuple[bytes, ...]) -> Timestamp:
     imprint = statement["message_imprint"]
     algorithm = str(imprint["hash_algorithm"]["algorithm"].native)
-    if statement["version"].native != "v1" or algorithm not in _DIGESTS:
+    if statement["version"].native != "v1" or algorithm not in DIGESTS:
         raise BadTimestamp(
             f"its version or its digest ({algorithm}) is not known", f"版本或摘要算法（{algorithm}）未知"
         )
@@ -275,7 +279,7 @@ def _single_values(attributes: Any) -> dict[str, Any]:
 def _check_signature(token: _Token, signer: x509.Certificate) -> None:
     """Take steps 2 and 3: the signer is the one that was signed for, and the signature is its own."""
     attributes = token.attributes
-    if token.digest not in _DIGESTS:
+    if token.digest not in DIGESTS:
         raise BadTimestamp(f"it is signed by way of {token.digest}", f"签名所用摘要算法为 {token.digest}")
     if "content_type" not in attributes or attributes["content_type"].native != "tst_info":
         raise BadTimestamp("its signature is over another kind of content", "签名所针对的内容类型不符")
@@ -285,7 +289,7 @@ def _check_signature(token: _Token, signer: x509.Certificate) -> None:
     if not _names_signer(attributes, token.said.certificate):
         raise BadTimestamp("its signature does not name the certificate it carries", "签名未指明所附证书")
     try:
-        _verify(signer, token)
+        _signature_check(token, signer)(token.signature, token.signed_attributes)
     except InvalidSignature as error:
         raise BadTimestamp("its signature is wrong", "签名有误") from error
 
@@ -296,7 +300,7 @@ def _names_signer(attributes: Mapping[str, Any], certificate: bytes) -> bool:
     if "signing_certificate_v2" in attributes:
         first = attributes["signing_certificate_v2"]["certs"][0]
         digests.append((str(first["hash_algorithm"]["algorithm"].native), bytes(first["cert_hash"])))
-        if digests[0][0] not in _DIGESTS:
+        if digests[0][0] not in DIGESTS:
             return False
     if "signing_certificate" in attributes:
         # SHA-1 as RFC 2634 has it: to be taken in by it, an authority would have to have certified both.
@@ -306,10 +310,10 @@ def _names_signer(attributes: Mapping[str, Any], certificate: bytes) -> bool:
     )
 
 
-def _verify(signer: x509.Certificate, token: _Token) -> None:
-    """Verify the signature over the attributes; raises InvalidSignature."""
+def _signature_check(token: _Token, signer: x509.Certificate) -> SignatureCheck:
+    """Choose how the signature over the attributes is verified: by the signer's key, and by what the token says."""
     kind = str(token.signature_algorithm["algorithm"].native)
-    digest = _DIGESTS[token.digest]
+    digest = DIGESTS[token.digest]
     if kind.endswith(("_rsa", "_ecdsa")) and kind.rpartition("_")[0] != token.digest:
         raise BadTimestamp(f"it is signed with {kind} over {token.digest}", f"签名算法（{kind}）与摘要算法不符")
     key = signer.public_key()
@@ -324,11 +328,24 @@ def _verify(signer: x509.Certificate, token: _Token) -> None:
             if named != {token.digest}:
                 raise BadTimestamp("its RSA-PSS signature mixes digests", "RSA-PSS 签名混用摘要算法")
             scheme = padding.PSS(padding.MGF1(digest), int(parameters["salt_length"]))
-        key.verify(token.signature, token.signed_attributes, scheme, digest)
-    elif isinstance(key, ec.EllipticCurvePublicKey) and kind in _ECDSA:
-        key.verify(token.signature, token.signed_attributes, ec.ECDSA(digest))
-    else:
-        raise BadTimestamp(f"its signature ({kind}) does not suit its key", f"签名算法（{kind}）与密钥不符")
+        return partial(_verify_rsa, key, scheme, digest)
+    if isinstance(key, ec.EllipticCurvePublicKey) and kind in _ECDSA:
+        return partial(_verify_ecdsa, key, ec.ECDSA(digest))
+    raise BadTimestamp(f"its signature ({kind}) does not suit its key", f"签名算法（{kind}）与密钥不符")
+
+
+def _verify_rsa(
+    key: rsa.RSAPublicKey,
+    scheme: padding.AsymmetricPadding,
+    digest: hashes.HashAlgorithm,
+    signature: bytes,
+    message: bytes,
+) -> None:
+    key.verify(signature, message, scheme, digest)
+
+
+def _verify_ecdsa(key: ec.EllipticCurvePublicKey, scheme: ec.ECDSA, signature: bytes, message: bytes) -> None:
+    key.verify(signature, message, scheme)
 
 
 def _check_purpose(signer: x509.Certificate) -> None:
@@ -340,59 +357,3 @@ def _check_purpose(signer: x509.Certificate) -> None:
     if usage is None or not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         name = signer.subject.rfc4514_string()
         raise BadTimestamp(f"{name} is not a certificate for time-stamping alone", f"{name} 不是专用的时间戳证书")
-
-
-def _leads_to_anchor(
-    signer: x509.Certificate, carried: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], moment: datetime
-) -> bool:
-    """Take step 5: look for a chain, shortest first; every certificate is tried once."""
-    left = list(carried)
-    ends = [signer]
-    for depth in range(MAX_CHAIN):
-        ends = [end for end in ends if _is_valid(end, moment)]
-        if any(end == anchor for end in ends for anchor in anchors):
-            return True
-        if any(_issued(anchor, end, depth) and _is_valid(anchor, moment) for end in ends for anchor in anchors):
-            return True
-        issuers = [one for one in left if any(_issued(one, end, depth) for end in ends)]
-        left = [one for one in left if one not in issuers]
-        ends = issuers
-    return False
-
-
-def _is_valid(certificate: x509.Certificate, moment: datetime) -> bool:
-    """Whether a certificate is in its time, and has no critical extension that is not understood here."""
-    return certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc and all(
-        extension.oid in _UNDERSTOOD for extension in certificate.extensions if extension.critical
-    )
-
-
-def _issued(issuer: x509.Certificate, subject: x509.Certificate, authorities_below: int) -> bool:
-    """Whether one certificate issued another and might (RFC 5280, 4.2.1.3 and 4.2.1.9).
-
-    Args:
-        issuer: of a CA.
-        subject: what it issued.
-        authorities_below: CA certificates between the issuer and the signer.
-    """
-    try:
-        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        return False
-    has_room = constraints.path_length is None or constraints.path_length >= authorities_below
-    digest = subject.signature_hash_algorithm
-    if not constraints.ca or not _may_certify(issuer) or not has_room or digest is None or digest.name not in _DIGESTS:
-        return False
-    try:
-        subject.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-def _may_certify(issuer: x509.Certificate) -> bool:
-    """Whether the key usage, if there is one, allows certificates (RFC 5280, 6.1.4 (n))."""
-    try:
-        return bool(issuer.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign)
-    except x509.ExtensionNotFound:
-        return True
