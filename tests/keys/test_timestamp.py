@@ -1,5 +1,7 @@
 """The client against authorities on this machine: quick, slow, down, lying."""
 
+import base64
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,10 +9,20 @@ from typing import Any
 
 import pytest
 from asn1crypto import tsp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from credential.timestamp import read_timestamp, verify_timestamp
-from keys.timestamp import MAX_ANSWER_BYTES, ROUNDS, BadTsaUrl, NoTimestamp, TimestampClient
-from tests.authorities import TsaServer, certificate, serve_tsa
+from keys.timestamp import (
+    MAX_ANSWER_BYTES,
+    NONCE_BYTES,
+    ROUNDS,
+    BadTsaUrl,
+    NoTimestamp,
+    TimestampClient,
+    encode_request,
+)
+from tests.authorities import TsaServer, answer, certificate, serve_tsa
 
 AT = datetime(2026, 7, 8, 1, 2, 3, tzinfo=UTC)
 ANCHOR = [certificate("tsa-root")]
@@ -176,6 +188,115 @@ def test_an_authority_that_the_trust_list_does_not_name_is_refused(tsa: TsaServe
 def test_what_is_no_address_is_refused_at_once(url: str, connect: Connect) -> None:
     with pytest.raises(BadTsaUrl):
         connect(url)
+
+
+@given(imprint=st.binary(min_size=32, max_size=32), nonce=st.integers(0, 256**NONCE_BYTES - 1))
+def test_the_request_is_what_asn1crypto_writes(imprint: bytes, nonce: int) -> None:
+    named = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": imprint}
+    wanted = tsp.TimeStampReq({"version": 1, "message_imprint": named, "nonce": nonce, "cert_req": True})
+    assert encode_request(imprint, nonce) == wanted.dump()
+
+
+# ---- connections ------------------------------------------------------------------------------------------------
+
+
+class Plain(socketserver.StreamRequestHandler):
+    """Answers one request after another over a connection, in a form of the test's choice."""
+
+    def handle(self) -> None:
+        server: Any = self.server
+        server.connections += 1
+        while head := self._head():
+            length = next(line for line in head if line.lower().startswith(b"content-length:"))
+            token = answer(self.rfile.read(int(length.split(b":")[1])), AT).dump()
+            server.heads.append(head)
+            self.wfile.write(server.form(token))
+            if server.hangs_up:
+                return
+
+    def _head(self) -> list[bytes]:
+        lines = []
+        while (line := self.rfile.readline().strip()) != b"":
+            lines.append(line)
+        return lines
+
+
+def with_length(token: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(token), token)
+
+
+def in_chunks(token: bytes) -> bytes:
+    pieces = [token[at : at + 700] for at in range(0, len(token), 700)]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+def cut_short(token: bytes) -> bytes:
+    return with_length(token)[:-10]
+
+
+@pytest.fixture
+def plain() -> Iterator[Any]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Plain) as server:
+        any_server: Any = server
+        any_server.daemon_threads = True
+        any_server.connections, any_server.heads, any_server.form, any_server.hangs_up = 0, [], with_length, False
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def ask(server: Any, connect: Connect, messages: int, where: str = "") -> list[bytes]:
+    client = connect(f"http://{where}127.0.0.1:{server.server_address[1]}/tsa", connections=1)
+    return client.timestamp_many([b"%d" % number for number in range(messages)])
+
+
+@pytest.mark.parametrize("form", [with_length, in_chunks])
+def test_one_connection_serves_many_requests(form: Callable[[bytes], bytes], plain: Any, connect: Connect) -> None:
+    plain.form = form
+    assert len(ask(plain, connect, 4)) == 4
+    assert plain.connections == 1
+
+
+def test_a_connection_that_was_closed_meanwhile_is_no_failure(plain: Any, connect: Connect, waits: list[float]) -> None:
+    plain.hangs_up = True
+    assert len(ask(plain, connect, 4)) == 4
+    assert not waits
+    assert plain.connections == 4
+
+
+def test_an_answer_that_is_cut_short_is_refused(plain: Any, connect: Connect) -> None:
+    plain.form, plain.hangs_up = cut_short, True
+    with pytest.raises(NoTimestamp, match="no time-stamp response"):
+        ask(plain, connect, 1)
+
+
+def test_name_and_password_of_an_address_are_shown_to_the_authority(plain: Any, connect: Connect) -> None:
+    ask(plain, connect, 1, "bureau:p%40ss@")
+    wanted = b"Authorization: Basic " + base64.b64encode(b"bureau:p@ss")
+    assert wanted in plain.heads[0]
+
+
+def test_a_client_is_closed_as_often_as_one_likes_and_used_again(tsa: TsaServer, connect: Connect) -> None:
+    client = connect(tsa)
+    client.close()
+    client.timestamp(b"m")
+    client.close()
+    client.close()
+    verify_timestamp(client.timestamp(b"m"), b"m", ANCHOR)
+
+
+def test_closing_meanwhile_disturbs_nobody(tsa: TsaServer, connect: Connect) -> None:
+    client = connect(tsa, connections=2)
+
+    def messages() -> Iterator[bytes]:
+        for number in range(8):
+            client.close()
+            yield b"%d" % number
+
+    assert len(client.timestamp_many(messages())) == 8
 
 
 def test_only_the_digest_leaves_the_house(tsa: TsaServer, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
