@@ -50,9 +50,9 @@ def expected_objects(session: Session) -> Iterator[tuple[str, int]]:
     """Name every pack and PDF prefix, with its length in bytes."""
     for pack in session.execute(select(_PACKS.c.name, _PACKS.c.length).order_by(_PACKS.c.id)):
         yield pack.name, pack.length
-    # A PDF is its prefix and its tail, and the tail stands sealed in a pack.
+    # A printed PDF is its prefix and its tail, and the tail stands sealed in a pack; later revisions only add to that.
     length = (_FILES.c.length - _FILES.c.pack_length + SEALED_OVERHEAD).label("length")
-    for prefix in session.execute(select(_FILES.c.prefix_digest, length).distinct()):
+    for prefix in session.execute(select(_FILES.c.prefix_digest, length).where(_FILES.c.revision == 0).distinct()):
         yield prefix_name(prefix.prefix_digest), prefix.length
 
 
