@@ -23,6 +23,7 @@ from cryptography import x509
 from credential.errors import Error, InputError
 from credential.trust import Role, TrustList
 from credential.trust_list import write_moment
+from issuer.office import BEIJING
 from keys.entry import KeyEntry, KeyState
 from registry.coverage import Span, count_covered, list_uncovered
 from registry.history import HistoryKind
@@ -125,6 +126,40 @@ def weigh(house: House, entry: KeyEntry, since: datetime) -> Toll:
     return Toll(moment, last, (found.issued_covered, found.issued - found.issued_covered), files)
 
 
+def other_generations(house: House, entry: KeyEntry) -> list[KeyEntry]:
+    """List the other keys of the same role and owner, which may have been within the thief's reach too."""
+    return [
+        one
+        for one in house.store.entries()
+        if (one.role, one.owner) == (entry.role, entry.owner) and one.generation != entry.generation
+    ]
+
+
+def check_generation(house: House, entry: KeyEntry, since: datetime) -> None:
+    """Refuse a theft from before the key was made where an older one signed then, for that one was stolen.
+
+    Asked where nobody said which generation is meant: the key in use is taken
+    then, and of a key that did not exist nothing would seem to be lost.
+
+    Raises:
+        BadCompromise: the key was made later; it names the one that signed then.
+    """
+    moment = whole_seconds(since)
+    older = [one for one in other_generations(house, entry) if one.generation < entry.generation]
+    if moment >= entry.created_at or not older:
+        return
+    older.sort(key=lambda one: one.generation)
+    begun = [one for one in older if (one.activated_at or one.created_at) <= moment]
+    signed = begun[-1] if begun else older[0]
+    made = write_local(entry.created_at)
+    raise BadCompromise(
+        f"the key {entry.name} was made at {made} (Beijing time), later than the moment given; {signed.name} signed "
+        f"then: say --generation {signed.generation}",
+        f"密钥 {entry.name} 于 {made}(北京时间)才创建, 晚于所填时间; 当时使用的是 {signed.name}: "
+        f"请加 --generation {signed.generation}",
+    )
+
+
 def lost_certificates(house: House, entry: KeyEntry, since: datetime) -> Iterator[Lost]:
     """List the certificates that would become unknown, so that they can be issued again; the oldest first."""
     role = Role(entry.role)
@@ -133,6 +168,11 @@ def lost_certificates(house: House, entry: KeyEntry, since: datetime) -> Iterato
     with house.database.reading() as session:
         for one in list_uncovered(session, _span(house, entry, whole_seconds(since))):
             yield Lost(one.serial, one.version, one.issued_at, role is Role.QR and not one.is_issue_covered)
+
+
+def write_local(moment: datetime) -> str:
+    """Write a moment as people here read it: Beijing time, to the second."""
+    return moment.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _span(house: House, entry: KeyEntry, since: datetime) -> Span:

@@ -1,6 +1,7 @@
 """``keys compromised``: declare a key stolen, after saying what that costs."""
 
 import csv
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +12,10 @@ from credential.cose import key_id
 from credential.errors import InputError
 from credential.trust import Role
 from issuer.office import BEIJING
-from keys.entry import KeyEntry
+from keys.entry import KeyEntry, KeyState
 from service.cli.amended import show_amended
 from service.cli.keeping import keys_app
+from service.cli.keys import state_name
 from service.cli.language import say, sentence
 from service.cli.opening import house_of
 from service.cli.rotation import (
@@ -26,7 +28,17 @@ from service.cli.rotation import (
     show_key,
 )
 from service.cli.screens import console, plain, table
-from service.compromise import Declared, Toll, check_since, declare_compromised, lost_certificates, weigh
+from service.compromise import (
+    Declared,
+    Toll,
+    check_generation,
+    check_since,
+    declare_compromised,
+    lost_certificates,
+    other_generations,
+    weigh,
+    write_local,
+)
 from service.house import House
 from service.rotation import OF_ISSUERS
 
@@ -107,14 +119,17 @@ def keys_compromised(
     meant = role_meant(role, role_option, owner)
     entry = house.store.entry(meant, owner, generation)
     moment = check_since(house, entry, _moment(since), later=later)
+    if generation is None:
+        check_generation(house, entry, moment)
     own_id = key_id(entry.public_key).hex()
     is_meant = not dry_run and confirm.lower() == own_id[:CONFIRMED_BY]
     _show_toll(entry, weigh(house, entry, moment))
+    _show_others(house, entry, moment)
     if lost is not None:
         _write_lost(house, entry, moment, lost)
     if not is_meant:
-        options = f"--since {since}" + (f" --generation {entry.generation}" if generation else "")
-        options += " --later" if later else ""
+        # With the generation, so that the line may be repeated when the next key has taken its place.
+        options = f"--since {shlex.quote(since)} --generation {entry.generation}" + (" --later" if later else "")
         command = command_for("compromised", meant, owner) + f" {options} --confirm {own_id[:CONFIRMED_BY]}"
         console.print(
             say(
@@ -139,7 +154,7 @@ def _moment(text: str) -> datetime:
 
 def _show_toll(entry: KeyEntry, toll: Toll) -> None:
     """Say what a declaration costs, as a tired person reads it."""
-    when = toll.since.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    when = write_local(toll.since)
     show_key(say(f"宣布自 {when}(北京时间)起泄露", f"declare stolen since {when} (Beijing time)"), entry)
     role = Role(entry.role)
     if role in OF_ISSUERS:
@@ -157,13 +172,42 @@ def _show_toll(entry: KeyEntry, toll: Toll) -> None:
     console.print(say(*_MEANING[role]), soft_wrap=True)
 
 
+def _show_others(house: House, entry: KeyEntry, since: datetime) -> None:
+    """List the other generations: whoever had this key may have had those, and each is declared by itself."""
+    others = other_generations(house, entry)
+    if not others:
+        return
+    shown = table(
+        say("其他各代密钥(不在此次宣布之内)", "the other generations, which this does not declare"),
+        say("密钥", "key"),
+        say("状态", "state"),
+        say("启用于", "signs since"),
+        say("扫码等 有效/无法证实", "codes good/unknown"),
+        say("文件 有效/无法证实", "files good/unknown"),
+    )
+    for one in others:
+        toll = weigh(house, one, since)
+        counts = [f"{good} / {bad}" if one.role in OF_ISSUERS else "-" for good, bad in (toll.codes, toll.files)]
+        begun = "-" if one.state is KeyState.PENDING else write_local(one.activated_at or one.created_at)
+        shown.add_row(one.name, state_name(one), begun, *counts)
+    console.print(shown)
+    console.print(
+        say(
+            "如果它们也可能已泄露(例如整个数据目录被拷走), 请用 --generation 逐一查看并宣布。",
+            "Those that may be in other hands too (say, the whole data folder was copied) are declared one by one, "
+            "with --generation.",
+        ),
+        soft_wrap=True,
+    )
+
+
 def _last_stamp(toll: Toll) -> str:
     if toll.last_stamp is None:
         return say(
             "[bold red]此前没有任何时间戳, 因此没有证书能够保全[/]",
             "[bold red]there is no time stamp from before that, so nothing can be spared[/]",
         )
-    stamp = toll.last_stamp.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    stamp = write_local(toll.last_stamp)
     return say(f"此前最近的时间戳: {stamp}(北京时间)", f"newest time stamp before that: {stamp} (Beijing time)")
 
 

@@ -83,7 +83,7 @@ def keys_list(context: typer.Context) -> None:
     for one in house_of(context).store.entries():
         shown.add_row(
             one.name,
-            _state(one),
+            state_name(one),
             plain(place_name(one.kept_in)),
             one.algorithm.value,
             key_id(one.public_key).hex(),
@@ -205,7 +205,8 @@ def place_name(kept_in: str) -> str:
     return {IN_FILE: say("加密文件", "file"), "pkcs11": say("密码设备", "token")}.get(kept_in, kept_in)
 
 
-def _state(entry: KeyEntry) -> str:
+def state_name(entry: KeyEntry) -> str:
+    """What state a key is in, for people."""
     return {
         KeyState.PENDING: say("[yellow]待启用[/]", "[yellow]pending[/]"),
         KeyState.ACTIVE: say("[green]使用中[/]", "[green]active[/]"),
@@ -216,7 +217,7 @@ def _state(entry: KeyEntry) -> str:
 def _show(title: str, entry: KeyEntry, more: dict[str, str] | None = None) -> None:
     rows = {
         say("密钥", "key"): entry.name,
-        say("状态", "state"): _state(entry),
+        say("状态", "state"): state_name(entry),
         say("保存在", "kept in"): plain(place_name(entry.kept_in)),
         say("算法", "algorithm"): entry.algorithm.value,
         say("指纹", "key ID"): key_id(entry.public_key).hex(),
