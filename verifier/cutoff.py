@@ -10,7 +10,9 @@ clock said so:
    be retired or stolen since;
 4. the stamped time is before the moment that the compromise is dated from, not at it;
 5. where there is a published checkpoint to hold it against, the log grew from
-   the stamped one into that by appending only, so that no fork counts.
+   the stamped one into that by appending only, so that no fork counts. The
+   stamped one may be of a former log that the trust list names: the present one
+   goes on from its tree, and it is the roots that say from how much of it.
 
 For being older than a compromise witnesses are not asked for: lists that demand
 some today would else turn away what was stamped before there were any. For
@@ -134,6 +136,6 @@ def _check_growth(trust: TrustList, one: EarlyEvidence, stamped: Checkpoint, pub
     """
     grown = open_head(trust, one.grown_into)
     check_published(trust, published, [grown])
-    if stamped.origin != grown.origin:
+    if stamped.origin not in {grown.origin, *(former.origin for former in trust.former_logs)}:
         raise BadProof(f"it is of the log {stamped.origin}", f"属于日志 {stamped.origin}")
     verify_consistency(stamped.size, grown.size, one.growth, stamped.root, grown.root)

@@ -9,17 +9,22 @@ it, for each log key and authority. Public, so that nobody has to ask us::
 
 as ``openssl ts -verify -token_in -in x.tst -data x.checkpoint`` takes them. Each
 authority has a note of its own, since witnesses may have cosigned in between.
+
+After a restore the log goes on from the restored tree under a new name. What was
+stamped under a former name counts on, as far as the tree is the same: else a theft
+that is noticed after a restore would make everything from before it unknown.
 """
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from credential.merkle import LogProof
@@ -29,13 +34,13 @@ from registry.columns import table_of
 from registry.database import Database
 from registry.log.files import replace_durably
 from registry.log.paths import Head, TileCache
-from registry.log.tables import CheckpointTimestampRow
+from registry.log.tables import CheckpointTimestampRow, LogHeadRow
 from registry.log.tiles import LogDamaged, TileFolder
 
 FOLDER = "timestamps"
 NOTE, STAMP = ".checkpoint", ".tst"
 
-_ROWS = table_of(CheckpointTimestampRow)
+_ROWS, _HEAD_ROWS = table_of(CheckpointTimestampRow), table_of(LogHeadRow)
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9.-]")
 _HEADS = 8  # kept with the tiles at their borders; all certificates of some weeks need one and the same
 _LOOKED_BACK = 50  # rows whose files are looked for at each stamping
@@ -66,11 +71,13 @@ class StampedCheckpoints:
     Args:
         database: of the registry.
         folder: of the log.
+        former: names that the log had before restores.
     """
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, former: Sequence[str] = ()) -> None:
         self._database = database
         self._folder = folder
+        self._former = tuple(former)
         self._tiles = TileFolder(folder)
         self._cache = TileCache(self._tiles)
         self._head = lru_cache(_HEADS)(self._open_head)
@@ -131,13 +138,13 @@ class StampedCheckpoints:
 
     def covered_before(self, origin: str, moment: datetime) -> int:
         """How many leaves from the first on were stamped before a moment; 0 for none."""
-        query = select(func.max(_ROWS.c.size)).where(_ROWS.c.origin == origin, _ROWS.c.attested_at < moment)
+        query = select(func.max(_ROWS.c.size)).where(self._is_of(origin), _ROWS.c.attested_at < moment)
         with self._database.reading() as session:
             return session.execute(query).scalar_one() or 0
 
     def last_before(self, origin: str, moment: datetime) -> datetime | None:
         """The newest time of a stamp that is older than a moment; None when there is none."""
-        query = select(func.max(_ROWS.c.attested_at)).where(_ROWS.c.origin == origin, _ROWS.c.attested_at < moment)
+        query = select(func.max(_ROWS.c.attested_at)).where(self._is_of(origin), _ROWS.c.attested_at < moment)
         with self._database.reading() as session:
             newest: datetime | None = session.execute(query).scalar_one()
         return newest
@@ -168,7 +175,7 @@ class StampedCheckpoints:
         return found
 
     def _earliest(self, origin: str, index: int, before: datetime) -> list[tuple[str, bytes]]:
-        covers: ColumnElement[bool] = and_(_ROWS.c.origin == origin, _ROWS.c.size > index, _ROWS.c.attested_at < before)
+        covers = and_(self._is_of(origin), _ROWS.c.size > index, _ROWS.c.attested_at < before)
         first = (
             select(_ROWS.c.key_id, _ROWS.c.tsa, func.min(_ROWS.c.attested_at).label("moment"))
             .where(covers)
@@ -188,6 +195,11 @@ class StampedCheckpoints:
         )
         with self._database.reading() as session:
             return [(row.note.decode(), row.token) for row in session.execute(query)]
+
+    def _is_of(self, origin: str) -> ColumnElement[bool]:
+        """Whether a row is of the present tree: of the log itself, or of a former one at a size that this tree had."""
+        is_here = exists().where(_HEAD_ROWS.c.size == _ROWS.c.size)
+        return or_(_ROWS.c.origin == origin, and_(_ROWS.c.origin.in_(self._former), is_here))
 
     def _open_head(self, note: str) -> Head:
         try:
