@@ -20,7 +20,7 @@ from credential.cosignature import (
 from credential.errors import Error
 from credential.note import BadNote, Checkpoint, format_signature, parse_note
 from credential.trust import TrustList, Witness
-from service.witness_list import NotCosigned
+from service.witness_list import NotCosigned, count_cosigned
 
 if TYPE_CHECKING:
     from service.witness_http import WitnessPost
@@ -40,6 +40,7 @@ MAX_SKEW_SECONDS = 300
 _TURNS = 3  # with the size we believe, with the one it tells, and once more where another process was quicker
 _SIZE_TYPE = "text/x.tlog.size"
 _AT_ONCE = 16
+_MAX_LINES = 16  # in an answer; one is what we ask for, and an old and a new key are two
 
 Prove = Callable[[int], Sequence[bytes]]
 
@@ -115,6 +116,15 @@ class WitnessClient:
             _logger.warning("the witnesses are not known, the trust list cannot be read: %s", error.code)
             return 0
 
+    def count(self, note: str) -> int:
+        """How many witnesses cosigned a note, every line verified; see registry.log.sequencer.Cosigners."""
+        try:
+            trust = self._trust()
+        except Error as error:
+            _logger.warning("no cosignature can be counted: %s", error.code)
+            return 0
+        return count_cosigned(trust, note)
+
     @property
     def replies(self) -> Mapping[str, Reply]:
         """What came of asking each witness last, by name; a witness that had cosigned already was not asked."""
@@ -139,7 +149,14 @@ class WitnessClient:
             self._replies[reply.witness.name] = reply
             if reply.line:
                 lines[reply.witness.name] = reply.line
-        return bare + "".join(lines[one.name] for one in witnesses if one.name in lines)
+        cosigned = bare + "".join(lines[one.name] for one in witnesses if one.name in lines)
+        try:
+            _check_added(bare, cosigned, len(witnesses))
+            count_cosigned(trust, cosigned)
+        except BadNote as error:  # each line was verified, so this is our own fault: better without any
+            _logger.error("the cosigned note would be refused by verifiers, and is left as it was: %s", error.en)  # noqa: TRY400 - the cause is in the text
+            return bare
+        return cosigned
 
     def close(self) -> None:
         """End connections and threads."""
@@ -247,10 +264,13 @@ class WitnessClient:
         )
 
     def _verified(self, witness: Witness, note: str, answer: str) -> str:
+        """Give the line that fits this very note; an answer is signature lines and nothing else (tlog-witness)."""
         try:
             cosigned = f"{note}{answer}"
+            _check_added(note, cosigned, _MAX_LINES)
             found = read_cosignatures(cosigned, (witness,))
             line = cosignature_lines(cosigned, (witness,))
+            read_cosignatures(f"{note}{line}", (witness,))  # as it is going to be published
         except BadNote as error:
             raise NotCosigned(f"its answer is not good: {error.en}", f"应答无效: {error.zh}") from error
         if not found:
@@ -276,6 +296,21 @@ def _known_lines(note: str, origin: str, witnesses: tuple[Witness, ...]) -> tupl
         if line:
             lines[witness.name] = line
     return bare, lines
+
+
+def _check_added(note: str, cosigned: str, most: int) -> None:
+    """Demand that a note differs from another by signature lines behind it and nothing else.
+
+    Raises:
+        BadNote: it does not. Where the text of a note ends is told by its last
+            empty line, and an answer could bring one with it.
+    """
+    before, after = parse_note(note), parse_note(cosigned)
+    added = after.signatures[len(before.signatures) :]
+    if after.text != before.text or cosigned != note + "".join(map(format_signature, added)):
+        raise BadNote("there is more in it than signature lines", "除签名行外还有其他内容")
+    if len(added) > most:
+        raise BadNote(f"there are {len(added)} lines in it", f"有 {len(added)} 行")
 
 
 def _told_size(kind: str, answer: str) -> int | None:

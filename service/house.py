@@ -143,7 +143,9 @@ class House:
     @cached_property
     def log_reader(self) -> LogReader:
         """Makes proofs; holds no key."""
-        return LogReader(self.database, self.folder.log, threshold=self.witness_list.threshold)
+        return LogReader(
+            self.database, self.folder.log, threshold=self.witness_list.threshold, count=self.witness_list.count
+        )
 
     @cached_property
     def witness_list(self) -> WitnessList:
@@ -158,7 +160,7 @@ class House:
     @cached_property
     def stamped(self) -> StampedCheckpoints:
         """The checkpoints that time-stamping authorities vouched for."""
-        return StampedCheckpoints(self.database, self.folder.log, self.installation.former_origins)
+        return StampedCheckpoints(self.database, self.folder.log)
 
     @property
     def status_lists(self) -> StatusLists:

@@ -93,7 +93,8 @@ class VerifyingDesk:
         self._sandbox = Sandbox()
         self._reader = _ReadersInTurn(self._sandbox)
         lists = PublishedLists(house.folder.status)
-        log = LogReader(house.database, house.folder.log, threshold=house.witness_list.threshold)
+        witnesses = house.witness_list
+        log = LogReader(house.database, house.folder.log, threshold=witnesses.threshold, count=witnesses.count)
         self._source = RegistrySource(house.database, house.vault, log, lists, house.stamped)
         self._lock = threading.Lock()
         self._read_at: tuple[int, ...] | None = None

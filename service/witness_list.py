@@ -8,12 +8,14 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from credential.cosignature import read_witness_key, spki_of
+from credential.cosignature import read_cosignatures, read_witness_key, spki_of
 from credential.errors import ConfigError, InputError, RefusedError, UnavailableError
-from credential.trust import TrustList, Witness
+from credential.note import note_key_id, parse_note, verify_note
+from credential.trust import Role, TrustList, Witness
 from registry.log.files import replace_durably
 from service.folder import DataFolder
 from service.trust import Amended, amend_trust_list, newest_trust_list
+from verifier.witnessed import independent_witnesses
 
 if TYPE_CHECKING:
     from service.house import House
@@ -126,6 +128,10 @@ class WitnessList:
         """How many witnesses must have cosigned; raises as :meth:`trust`."""
         return self.trust().witness_threshold
 
+    def count(self, note: str) -> int:
+        """How many witnesses cosigned a note, as a verifier counts; raises as :meth:`trust`, and BadNote."""
+        return count_cosigned(self.trust(), note)
+
     def addresses(self) -> Mapping[str, str]:
         """The address of each witness by its name.
 
@@ -147,6 +153,25 @@ class WitnessList:
             known = dict(self.addresses())
         content = json.dumps(known | {name: url}, indent=1, sort_keys=True) + "\n"
         replace_durably({self._folder.root / _FILE: content.encode()})
+
+
+def count_cosigned(trust: TrustList, note: str) -> int:
+    """Count the witnesses that cosigned a note, and look at every line of a known key as a verifier will.
+
+    Args:
+        trust: names the witnesses and the log's keys.
+        note: a checkpoint; not trusted.
+
+    Raises:
+        BadNote: no note, or a line by a known key is bad, so that verifiers refuse all of it (C2SP signed-note).
+    """
+    parsed = parse_note(note)
+    present = {(one.name, one.key_id) for one in parsed.signatures}
+    for key in trust.keys:
+        if key.role is Role.LOG and (trust.log_origin, note_key_id(trust.log_origin, key.public_key)) in present:
+            verify_note(parsed, trust.log_origin, key.public_key)
+    cosigned = {one.witness for one in read_cosignatures(note, trust.witnesses)}
+    return len(cosigned & set(independent_witnesses(trust)))
 
 
 def check_address(url: str) -> str:

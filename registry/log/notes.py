@@ -6,7 +6,7 @@ list demands; proofs are made under that one.
 """
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from credential.note import (
     BadCheckpoint,
     BadNote,
     Checkpoint,
-    NoteSignature,
     format_signature,
     note_key_id,
     open_checkpoint,
@@ -74,15 +73,25 @@ class PublishedNotes:
         origin: of the log.
         outside: a second place for the newest checkpoint.
         former_keys: of the log, SPKI DER; believed for what was published before.
+        count: the witnesses that cosigned a note, every line verified; raises
+            BadNote for a note that verifiers refuse. Only what it has counted is published with cosignatures.
     """
 
-    def __init__(
-        self, folder: Path, signer: Signer, origin: str, outside: Path | None, former_keys: Sequence[bytes]
+    def __init__(  # noqa: PLR0913 - what a published note is made and judged with, each named by the caller
+        self,
+        folder: Path,
+        signer: Signer,
+        origin: str,
+        outside: Path | None,
+        former_keys: Sequence[bytes],
+        *,
+        count: Callable[[str], int],
     ) -> None:
         self._folder = folder
         self._signer = signer
         self._origin = origin
         self._former_keys = tuple(former_keys)
+        self._count = count
         self._witnessed = folder / WITNESSED
         self.newest_paths = tuple(path for path in (folder / CHECKPOINT, outside) if path is not None)
 
@@ -126,20 +135,21 @@ class PublishedNotes:
         """Publish a note that came back from the witnesses, unless it was overtaken.
 
         Args:
-            cosigned: a published note with verified cosignatures.
+            cosigned: a published note with cosignatures, which are verified once more.
             threshold: how many of them make it the witnessed one.
 
         Raises:
-            BadNote: the log's own signature is no longer on it.
+            BadNote: the log's own signature is no longer on it, or a line by a known key is bad; nothing is written.
         """
         ours = PublishedNote(cosigned, open_checkpoint(cosigned, self._signer.public_key, self._origin))
+        counted = self._count(cosigned)
         with self._alone():
             newest = self.read(self.newest_paths[0])
             if newest is not None and newest.checkpoint == ours.checkpoint:
                 self._write(ours, self.newest_paths)
             witnessed = self.read(self._witnessed)
             is_newer = witnessed is None or witnessed.checkpoint.size <= ours.checkpoint.size
-            if threshold and is_newer and count_cosignatures(cosigned, self._origin) >= threshold:
+            if threshold and is_newer and counted >= threshold:
                 self._write(ours, (self._witnessed,))
 
     def _write(self, published: PublishedNote, paths: Sequence[Path]) -> None:
@@ -150,9 +160,21 @@ class PublishedNotes:
 
     def _with_cosignatures(self, newest: PublishedNote, published: PublishedNote) -> PublishedNote:
         """Keep the witnesses' lines when a head is signed anew: they vouch for the text, not for the log's line."""
-        known = set(parse_note(newest.note).signatures)
-        kept = [one for one in cosignatures(published.note, self._origin) if one not in known]
-        return PublishedNote(newest.note + "".join(map(format_signature, kept)), newest.checkpoint)
+        note = newest.note
+        known = set(parse_note(note).signatures)
+        for one in parse_note(published.note).signatures:
+            line = format_signature(one)
+            if one.name != self._origin and one not in known and self._is_good(newest.note + line):
+                note += line
+        return PublishedNote(note, newest.checkpoint)
+
+    def _is_good(self, note: str) -> bool:
+        """Whether no line by a known key is bad: such a line spoils the note, and must not be published again."""
+        try:
+            self._count(note)
+        except BadNote:
+            return False
+        return True
 
     def _is_signed_by(self, note: str, key: bytes) -> bool:
         key_id = note_key_id(self._origin, key)
@@ -167,17 +189,3 @@ class PublishedNotes:
         with (self._folder / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def cosignatures(note: str, origin: str) -> list[NoteSignature]:
-    """The signature lines of a note that are not the log's; nothing of them is verified.
-
-    Raises:
-        BadNote: not a note.
-    """
-    return [one for one in parse_note(note).signatures if one.name != origin]
-
-
-def count_cosignatures(note: str, origin: str) -> int:
-    """How many others signed a note, each name counted once; nothing of it is verified."""
-    return len({one.name for one in cosignatures(note, origin)})

@@ -21,7 +21,6 @@ from credential.note import (
 )
 from registry.columns import table_of
 from registry.database import Database
-from registry.log.notes import count_cosignatures
 from registry.log.outbox import logged_leaves
 from registry.log.paths import Head, TileCache
 from registry.log.tables import LogHeadRow, LogLeafRow
@@ -76,6 +75,11 @@ def nobody_demanded() -> int:
     return 0
 
 
+def nobody_counted(_note: str) -> int:
+    """The cosignatures of a log without witnesses; whoever demands some passes in what verifies them."""
+    return 0
+
+
 class LogReader:
     """Makes proofs from the published files; holds no key. Safe to share among threads.
 
@@ -84,10 +88,19 @@ class LogReader:
         folder: of the log.
         threshold: tells how many witnesses the trust list demands just now;
             proofs are then under the newest checkpoint that has so many cosignatures.
+        count: the witnesses that cosigned a note, every line verified; raises BadNote for one that verifiers refuse.
     """
 
-    def __init__(self, database: Database, folder: Path, *, threshold: Callable[[], int] = nobody_demanded) -> None:
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        *,
+        threshold: Callable[[], int] = nobody_demanded,
+        count: Callable[[str], int] = nobody_counted,
+    ) -> None:
         self._database = database
+        self._count = count
         self._threshold = threshold
         self._folder = folder
         self._tiles = TileFolder(folder)
@@ -188,13 +201,16 @@ class LogReader:
         return head
 
     def _witnessed(self, threshold: int) -> str:
-        """Read the newest checkpoint that enough witnesses cosigned; the sequencer verified their lines."""
+        """Read the newest checkpoint that enough witnesses cosigned; a file is not believed to be that."""
         try:
             note = self._tiles.checkpoint(WITNESSED)
-            if count_cosignatures(note, note.partition("\n")[0]) >= threshold:
+            parse_note(note)
+            if self._count(note) >= threshold:
                 return note
         except BadNote as error:
-            raise LogDamaged("its witnessed checkpoint cannot be read", "无法读取经见证的检查点") from error
+            raise LogDamaged(
+                f"its witnessed checkpoint cannot be used, {error.en}", f"经见证的检查点不可用: {error.zh}"
+            ) from error
         except NoCheckpoint:
             self.checkpoint()  # there is none at all, which has another cure
         raise NotWitnessed(threshold)

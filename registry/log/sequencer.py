@@ -35,6 +35,7 @@ from registry.columns import table_of
 from registry.database import Database
 from registry.log.notes import LogForked, LogRolledBack, PublishedNote, PublishedNotes
 from registry.log.paths import Head, TileCache
+from registry.log.reader import nobody_counted
 from registry.log.tables import LogHeadRow, LogLeafRow
 from registry.log.tiles import Edge, LogDamaged, TileFolder
 
@@ -83,6 +84,14 @@ class Cosigners(Protocol):
         """
         ...
 
+    def count(self, note: str) -> int:
+        """How many witnesses of the trust list cosigned a note, every line verified.
+
+        Raises:
+            BadNote: a line by a known key is bad, so that verifiers refuse the note.
+        """
+        ...
+
 
 class Log:
     """One log: a table of leaves, a folder of tiles, a key, a name.
@@ -121,7 +130,8 @@ class Log:
         self._known_origins = frozenset((origin, *former_origins))
         self._random = random
         self._cosigners = cosigners
-        self._notes = PublishedNotes(folder, signer, origin, outside, former_keys)
+        count = nobody_counted if cosigners is None else cosigners.count
+        self._notes = PublishedNotes(folder, signer, origin, outside, former_keys, count=count)
 
     @property
     def unwitnessed(self) -> Self:

@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 
 from credential.cosignature import cosign, parse_request, read_cosignatures, witness_of
-from credential.merkle import consistency_proof, root_hash
-from credential.note import Checkpoint, parse_note
+from credential.merkle import consistency_proof, inclusion_proof, root_hash
+from credential.note import Checkpoint, format_proof, parse_note
 from credential.ports import Algorithm
-from credential.trust import TrustList, Witness
+from credential.trust import Role, TrustedKey, TrustList, Witness
 from registry.log.tiles import LogDamaged
 from registry.log.witness import KnownLogs, LogWitness, OtherOldSize
 from service.cosigning import MAX_SKEW_SECONDS, WitnessClient
-from service.folder import DataFolder
-from service.witness_list import BadWitnessAddress, BadWitnessFile, WitnessList, check_address
+from service.witness_list import BadWitnessAddress
 from tests.fakes_issuer import MemorySigner
 from tests.registry.log.some_log import AT, FORK, KEY, LOG, NAME, WITNESS
+from verifier.trust import open_head
+from verifier.witnessed import check_witnessed
 
 PATIENCE = 60.0  # a busy machine may take longer than an operator would wait
 TRUST = TrustList(
@@ -69,6 +70,8 @@ class Site:
         text = parse_note(parse_request(body)[0].note).text
         forged = cosign(text, NAME, ANOTHER, AT).encode()
         other = cosign(parse_note(FORK.note(9)).text, NAME, KEY, AT).encode()
+        note = parse_request(body)[0].note
+        line = cosign(text, NAME, KEY, AT).encode()
         future = cosign(text, NAME, KEY, AT + timedelta(seconds=MAX_SKEW_SECONDS + 2)).encode()
         if kind in {"good", "second"}:
             return self._honest(self.good if kind == "good" else self.second, body)
@@ -82,6 +85,13 @@ class Site:
             "forged": (200, {}, forged),
             "another text": (200, {}, other),
             "from the future": (200, {}, future),
+            # The text of a note ends at its last empty line: what an answer brings there, its cosignature may fit.
+            "moves the text": (200, {}, b"x\n\n" + cosign(note + "x\n", NAME, KEY, AT).encode()),
+            "an empty line first": (200, {}, b"\n" + cosign(note, NAME, KEY, AT).encode()),
+            "a good and a bad line": (200, {}, line + other),
+            "more than lines": (200, {}, line + b"and thanks\n"),
+            "no line end": (200, {}, line[:-1]),
+            "a hundred lines": (200, {}, line * 100),
             "an error": (500, {}, b"a\x1b[31mb"),
             "not known": (404, {}, b"unknown log\n"),
             "elsewhere": (302, {"Location": self.url("good") + "/add-checkpoint"}, b""),
@@ -234,7 +244,9 @@ def test_a_witness_that_forgot_or_was_replaced_is_asked_from_its_size(client: Ma
 
 BAD = (
     "empty", "nonsense", "no text", "forged", "another text", "from the future", "an error", "not known", "elsewhere",
-    "fork", "the same size", "restless", "ahead", "a size that is none", "a size without end", "long",
+    "moves the text", "an empty line first", "a good and a bad line", "more than lines", "no line end",
+    "a hundred lines", "fork", "the same size", "restless", "ahead", "a size that is none", "a size without end",
+    "long",
 )  # fmt: skip
 
 
@@ -245,6 +257,27 @@ def test_a_bad_answer_adds_nothing_and_raises_nothing(kind: str, client: Make) -
     problem = asking.replies[NAME].problem
     assert problem is not None
     assert problem.en.isprintable()
+
+
+@pytest.mark.parametrize("threshold", [0, 1])
+@pytest.mark.parametrize("kind", BAD)
+def test_whatever_one_witness_answers_verifiers_accept_what_is_published(
+    kind: str, threshold: int, client: Make
+) -> None:
+    """A bad line by a known key would make every proof under the checkpoint void, even where none is demanded."""
+    asking = client({WITNESS: kind, SECOND: "second"}, threshold)
+    cosigned = asking.cosign(*head(5))
+    trust = replace(
+        TRUST,
+        keys=(TrustedKey(Role.LOG, "", Algorithm.ED25519, LOG.signer.public_key, AT),),
+        witnesses=(WITNESS, SECOND),
+        witness_threshold=threshold,
+    )
+    assert parse_note(cosigned).text == parse_note(LOG.note(5)).text
+    assert asking.count(cosigned) == 1
+    assert open_head(trust, cosigned).size == 5
+    proof = format_proof(2, inclusion_proof(LOG.hashes(5), 2), cosigned)
+    assert check_witnessed(trust, proof).seen == 1
 
 
 def test_a_redirect_is_not_followed(client: Make, site: Site) -> None:
@@ -342,45 +375,3 @@ def test_an_unreadable_trust_list_asks_nobody_and_demands_nothing(site: Site) ->
     assert asking.threshold == 0
     assert site.asked == []
     asking.close()
-
-
-# ---- addresses ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "hr.example.org",
-        "ftp://hr.example.org",
-        "http://",
-        "https://x:0",
-        "https://x:99999",
-        "https://a b",
-        "https://x?y",
-        "https://x#y",
-        "https://见证",
-    ],
-)
-def test_an_address_that_cannot_be_asked_is_refused(url: str) -> None:
-    with pytest.raises(BadWitnessAddress):
-        check_address(url)
-
-
-def test_a_good_address_loses_its_last_slash() -> None:
-    assert check_address("https://hr.example.org/w/") == "https://hr.example.org/w"
-    assert check_address("http://127.0.0.1:8000") == "http://127.0.0.1:8000"
-
-
-def test_a_damaged_file_of_addresses_is_told_and_can_be_written_anew(tmp_path: Path) -> None:
-    listed = WitnessList(DataFolder(tmp_path))
-    assert listed.addresses() == {}
-    listed.set_address(NAME, "https://hr.example.org")
-    listed.set_address(SECOND.name, "https://w2.example.com")
-    assert listed.addresses() == {NAME: "https://hr.example.org", SECOND.name: "https://w2.example.com"}
-    for content in ("", "[]", '{"a": 1}', '{"a": "b"}'):
-        (tmp_path / "witnesses.json").write_text(content, "utf-8")
-        with pytest.raises(BadWitnessFile):
-            listed.addresses()
-    listed.set_address(NAME, "https://hr.example.org")
-    assert listed.addresses() == {NAME: "https://hr.example.org"}

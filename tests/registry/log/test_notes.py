@@ -1,29 +1,28 @@
 """Cosignatures on the published checkpoints, and the change of the log's key."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from credential.cosignature import cosign, read_cosignatures, witness_of
 from credential.merkle import EMPTY_ROOT, verify_consistency
 from credential.note import (
     BadNote,
     Checkpoint,
-    NoteSignature,
-    format_signature,
     open_checkpoint,
     parse_note,
     sign_checkpoint,
     verify_proof,
 )
-from registry.log.notes import LogForked, LogRolledBack, count_cosignatures
+from registry.log.notes import LogForked, LogRolledBack
 from registry.log.reader import LogReader, NotWitnessed
 from registry.log.sequencer import Log
 from registry.log.tiles import LogDamaged
 
 from .conftest import NOW, ORIGIN, TestLog, a_signer
+
+KNOWN = tuple(witness_of(name, a_signer(name)) for name in ("w1", "w2"))
 
 
 @dataclass
@@ -43,10 +42,12 @@ class Witnesses:
             old = self.seen.get(name, Checkpoint(ORIGIN, 0, EMPTY_ROOT))
             verify_consistency(old.size, checkpoint.size, prove(old.size), old.root, checkpoint.root)
             self.seen[name] = checkpoint
-            key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
-            note += format_signature(NoteSignature(name, name.encode().ljust(4), key.sign(note.encode())))
+            note += cosign(parse_note(note).text, name, a_signer(name), NOW)
         self.during()
         return note
+
+    def count(self, note: str) -> int:
+        return len(read_cosignatures(note, KNOWN))
 
 
 def log_with(testlog: TestLog, witnesses: Witnesses, **given: object) -> Log:
@@ -65,7 +66,7 @@ def test_the_published_checkpoint_carries_what_the_witnesses_signed(testlog: Tes
         testlog.put(count)
         log.sequence(NOW)
     testlog.check()
-    assert count_cosignatures(log.checkpoint(), ORIGIN) == 2
+    assert len(read_cosignatures(log.checkpoint(), KNOWN)) == 2
     assert witnessed(testlog) == log.checkpoint()
     assert {one.size for one in witnesses.seen.values()} == {1003}
 
@@ -155,7 +156,7 @@ def test_damaged_tiles_give_no_consistency_proof(testlog: TestLog) -> None:
 def test_proofs_are_under_the_newest_checkpoint_that_enough_witnesses_saw(testlog: TestLog) -> None:
     witnesses = Witnesses(threshold=2)
     log = log_with(testlog, witnesses)
-    reader = LogReader(testlog.database, testlog.folder, threshold=lambda: witnesses.threshold)
+    reader = LogReader(testlog.database, testlog.folder, threshold=lambda: witnesses.threshold, count=witnesses.count)
     first = testlog.put(5)
     log.sequence(NOW)
     witnesses.awake = {"w1"}
@@ -175,7 +176,7 @@ def test_proofs_are_under_the_newest_checkpoint_that_enough_witnesses_saw(testlo
 def test_without_enough_cosignatures_nothing_is_proven(testlog: TestLog) -> None:
     witnesses = Witnesses(threshold=2, awake={"w1"})
     log = log_with(testlog, witnesses)
-    reader = LogReader(testlog.database, testlog.folder, threshold=lambda: witnesses.threshold)
+    reader = LogReader(testlog.database, testlog.folder, threshold=lambda: witnesses.threshold, count=witnesses.count)
     ids = testlog.put(5)
     log.sequence(NOW)
     assert not reader.is_logged(ids)
@@ -187,6 +188,61 @@ def test_without_enough_cosignatures_nothing_is_proven(testlog: TestLog) -> None
     witnesses.threshold = 2  # demanded since then: the file has one
     with pytest.raises(NotWitnessed):
         reader.prove([(0, testlog.put_so_far[0])])
+
+
+def bad_line(name: str = "w1") -> str:
+    """A line under a known key that fits another text."""
+    return cosign("another text\n", name, a_signer(name), NOW)
+
+
+def test_lines_that_nobody_verified_never_make_a_checkpoint_a_witnessed_one(testlog: TestLog) -> None:
+    ids = testlog.put(5)
+    witnesses = Witnesses(threshold=2, awake={"w1"})
+    log_with(testlog, witnesses).sequence(NOW)
+    reader = LogReader(testlog.database, testlog.folder, threshold=lambda: 2, count=witnesses.count)
+    note = (testlog.folder / "checkpoint").read_text()
+    strangers = "".join(cosign(parse_note(note).text, name, a_signer("thief"), NOW) for name in ("x", "y", "w2"))
+    (testlog.folder / "checkpoint.witnessed").write_text(note + strangers)
+    with pytest.raises(NotWitnessed):
+        reader.proof(ids[0])
+
+
+def test_a_poisoned_witnessed_checkpoint_is_never_used_and_the_next_run_replaces_it(testlog: TestLog) -> None:
+    ids = testlog.put(5)
+    witnesses = Witnesses(threshold=1)
+    log = log_with(testlog, witnesses)
+    log.sequence(NOW)
+    reader = LogReader(testlog.database, testlog.folder, threshold=lambda: 1, count=witnesses.count)
+    good = witnessed(testlog)
+    (testlog.folder / "checkpoint.witnessed").write_text(good + bad_line())
+    with pytest.raises(LogDamaged, match="does not fit the text"):
+        reader.proof(ids[0])
+    log.sequence(NOW)
+    assert witnessed(testlog) == good
+    assert reader.is_logged(ids)
+
+
+def test_a_poisoned_note_of_the_cosigners_is_not_published(testlog: TestLog) -> None:
+    class Fooled(Witnesses):
+        def cosign(self, note: str, checkpoint: Checkpoint, prove: Callable[[int], Sequence[bytes]]) -> str:
+            return super().cosign(note, checkpoint, prove) + bad_line()
+
+    testlog.put(5)
+    with pytest.raises(BadNote, match="does not fit the text"):
+        log_with(testlog, Fooled()).sequence(NOW)
+    assert [one.name for one in parse_note(testlog.log.checkpoint()).signatures] == [ORIGIN]
+    assert not (testlog.folder / "checkpoint.witnessed").exists()
+
+
+def test_a_bad_line_on_a_published_note_goes_with_the_next_run_even_if_no_witness_is_asked(testlog: TestLog) -> None:
+    testlog.put(5)
+    log = log_with(testlog, Witnesses())
+    log.sequence(NOW)
+    good = log.checkpoint()
+    for path in (testlog.folder / "checkpoint", testlog.outside):
+        path.write_text(good + bad_line("w2"))
+    log.unwitnessed.sequence(NOW)
+    assert log.checkpoint() == good
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"rsj.example/log\n"])
@@ -226,7 +282,7 @@ def test_a_former_key_is_believed_for_what_is_published_and_the_head_is_signed_a
     assert open_checkpoint(note, new.public_key, ORIGIN).size == 5
     with pytest.raises(BadNote):
         open_checkpoint(note, old.public_key, ORIGIN)
-    assert count_cosignatures(note, ORIGIN) == 2  # they vouch for the text, which is the same
+    assert len(read_cosignatures(note, KNOWN)) == 2  # they vouch for the text, which is the same
     testlog.put(5)
     assert after.sequence(NOW).size == 10
     testlog.signer = new
