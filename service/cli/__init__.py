@@ -1,7 +1,8 @@
 """The command line: one thin door to each thing the house can do.
 
 Exit codes: 0 done (``verify``: valid), 1 refused or not valid, 2 could not
-tell, bad usage or something unavailable, 3 a fault of ours.
+tell, bad usage or something unavailable, 3 a fault of ours, 130 stopped by
+whoever ran it (Ctrl-C, or no answer to a question).
 """
 
 import os
@@ -10,7 +11,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from typer.exceptions import TyperException
+from typer.exceptions import Abort, TyperException
 
 from credential.errors import ConfigError, Error, UnavailableError
 from service.cli.language import choose_language, say, sentence
@@ -19,6 +20,8 @@ from service.settings import read_settings
 EXIT_REFUSED = 1
 EXIT_UNKNOWN = 2
 EXIT_FAULT = 3
+EXIT_STOPPED = 130
+"""As of every program that ends by SIGINT."""
 
 
 class FileTrouble(UnavailableError):
@@ -40,12 +43,23 @@ def main() -> None:
     """Run the command line; the outermost handler of every error."""
     choose_language(os.environ.get("YINZHENG_LANG", ""), os.environ)  # so that bad settings are told in it
     try:
+        if sys.stdin is None:  # closed by whoever started this: a question then gets no answer, rather than a fault
+            sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - stays open as long as the process
         settings = read_settings()
         choose_language(settings.lang, os.environ)
         # Imported once the language is chosen, since help texts are built on import.
         from service.cli.commands import app  # noqa: PLC0415 - see above
 
-        sys.exit(app(obj=settings, standalone_mode=False))
+        code = app(obj=settings, standalone_mode=False)
+        if code == EXIT_STOPPED:  # how the library tells of Ctrl-C
+            _say_interrupted()
+        sys.exit(code)
+    except Abort:
+        sys.stderr.write(say("已取消, 未作任何更改\n", "cancelled, nothing was changed\n"))
+        sys.exit(EXIT_STOPPED)
+    except KeyboardInterrupt:
+        _say_interrupted()
+        sys.exit(EXIT_STOPPED)
     except TyperException as error:
         # It needs the lists of reasons, which a command that is written rightly does without.
         from service.cli.usage import usage_sentence  # noqa: PLC0415 - see above
@@ -64,6 +78,10 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the outermost handler: people get a sentence, the file the trace
         sys.stderr.write(_fault(error))
         sys.exit(EXIT_FAULT)
+
+
+def _say_interrupted() -> None:
+    sys.stderr.write(say("\n已中断; 可原样重试\n", "\ninterrupted; the same command may be run again\n"))
 
 
 def complain(error: Error) -> None:
