@@ -57,10 +57,28 @@ class Stamped:
     Attributes:
         chain: certificates that its signature carries, DER, the signer's first.
         stamps: of the signature and of the document, oldest first.
+        is_archived: the newest of them is of the document, over all evidence that was there.
     """
 
     chain: tuple[bytes, ...]
     stamps: tuple[Timestamp, ...]
+    is_archived: bool
+
+    @property
+    def newest(self) -> Timestamp | None:
+        """The time stamp that states the latest moment."""
+        return max(self.stamps, key=lambda one: one.attested_at, default=None)
+
+    @property
+    def unproven(self) -> tuple[bytes, ...]:
+        """Certificates whose standing no time stamp covers yet, so that lists are owed for them.
+
+        What a document time stamp covers is settled: the lists for it are inside. That
+        is as well, for nobody issues lists for authorities that have ended since.
+        """
+        if self.is_archived and self.newest is not None:
+            return tuple(dict.fromkeys([self.newest.certificate, *self.newest.certificates]))
+        return self.certificates
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
@@ -119,7 +137,8 @@ def read_stamped(document: bytes) -> Stamped:
         tokens = [token.dump() for token in (*_signature_stamps(first), *later)]
     except (PdfError, ValueError, KeyError, IndexError) as error:
         raise UnfitDocument(type(error).__name__) from error
-    return Stamped(tuple(one.dump() for one in certificates), tuple(read_timestamp(token) for token in tokens))
+    stamps = tuple(read_timestamp(token) for token in tokens)
+    return Stamped(tuple(one.dump() for one in certificates), stamps, is_archived=bool(later))
 
 
 def _signature_stamps(signature: EmbeddedPdfSignature) -> Iterator[Any]:
@@ -131,15 +150,13 @@ def _signature_stamps(signature: EmbeddedPdfSignature) -> Iterator[Any]:
 def good_until(stamped: Stamped) -> datetime:
     """The moment before which a file has to be renewed: when what it rests on last ends or grows weak.
 
-    That is its newest time stamp, or the signer's certificate where there is none.
-    Roots do not count: a verifier holds them, and believes them as long as it likes.
+    That is its newest time stamp, once that is over the document. A stamp over the
+    signature alone covers no revocation list, and what a list says of a certificate
+    counts only if it is proven to be from before the certificate's end (ETSI EN 319
+    102-1, past certificate validation): the signer's chain counts too.
+    Roots do not: a verifier holds them, and believes them as long as it likes.
     """
-    if stamped.stamps:
-        newest = max(stamped.stamps, key=lambda one: one.attested_at)
-        outer = [newest.certificate, *newest.certificates]
-    else:
-        outer = list(stamped.chain)
-    return min(_ends(certificate) for certificate in _without_roots(outer))
+    return min(_ends(certificate) for certificate in _without_roots(stamped.unproven))
 
 
 def _without_roots(certificates: Sequence[bytes]) -> list[x509.Certificate]:

@@ -4,8 +4,10 @@ One chunk at a time, and each so that it may be killed at any instruction and
 run again:
 
 1. look at the newest file of each credential of the chunk: is any of it due?
-2. gather the certificates it rests on, and revocation lists that were issued
-   after its last time stamp, so that they tell what happened up to it;
+2. gather the certificates that no document time stamp covers yet, and revocation
+   lists that were issued after the last time stamp, so that they tell what
+   happened up to it. A list that names one of them as revoked before it was used
+   is no evidence for the file but against it: the chunk is refused;
 3. append them (B-LT), and a document time stamp over all of it (B-LTA); tokens
    for the whole chunk are asked for at once;
 4. store what was appended, sealed under each credential's key, as one pack,
@@ -25,7 +27,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from credential.errors import Error, UnavailableError
+from cryptography import x509
+
+from credential.errors import Error, RefusedError, UnavailableError
 from credential.leaves import renewal_leaf
 from credential.profile import SignatureProfile
 from keys.long_term import (
@@ -38,7 +42,6 @@ from keys.long_term import (
 )
 from keys.timestamp import NoTimestamp
 from registry.chunks import get_chunk
-from registry.history import log_head
 from registry.log.outbox import put_leaves
 from registry.packs import Pack, PackDamaged, PackItem, build_pack, item_place, read_pack
 from registry.revisions import (
@@ -54,13 +57,41 @@ from registry.revisions import (
     read_document,
 )
 from service.profiles import MARGIN, NoTimestampAuthority
-from service.revocation_lists import RevocationLists
+from service.revocation_lists import Listed, RevocationLists, find_listed
 from verifier.document import examine
 from verifier.presented import GOOD
 
 if TYPE_CHECKING:
     from keys.timestamp import TimestampClient
     from service.house import House
+
+
+_HARMLESS = frozenset(
+    {
+        x509.ReasonFlags.unspecified,
+        x509.ReasonFlags.affiliation_changed,
+        x509.ReasonFlags.superseded,
+        x509.ReasonFlags.cessation_of_operation,
+    }
+)
+"""Reasons with which a time-stamping authority's certificate spares its earlier tokens (RFC 3161, 4.1)."""
+
+
+class ListedAsRevoked(RefusedError):
+    """A revocation list says that a certificate was revoked before files were signed or stamped with it."""
+
+    code = "listed-as-revoked"
+
+    def __init__(self, listed: Listed, used_at: datetime | None) -> None:
+        since = f"{listed.since:%Y-%m-%d %H:%M} UTC"
+        used_en = "no time stamp shows that they are older" if used_at is None else f"used {used_at:%Y-%m-%d %H:%M} UTC"
+        used_zh = "没有时间戳证明文件早于吊销" if used_at is None else f"使用时间 {used_at:%Y-%m-%d %H:%M} UTC"
+        super().__init__(
+            f"the revocation list names {listed.subject} as revoked since {since} ({used_en}), so that evidence would "
+            "speak against these files; none is appended; ask the CA, and have them issued anew if the list is right",
+            f"吊销列表载明 {listed.subject} 已于 {since} 吊销({used_zh}), 追加后只会证明文件无效, 故未追加; "
+            "请向 CA 核实; 情况属实的, 须重新签发",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +112,13 @@ class Renewed:
         extended: files that got a new revision.
         current: files that needed none.
         waiting: chunks that have to be tried again.
+        listed: certificates that the appended lists name as revoked, after the files were stamped.
     """
 
     extended: int = 0
     current: int = 0
     waiting: tuple[Waiting, ...] = ()
+    listed: tuple[Listed, ...] = ()
 
     @property
     def seen(self) -> int:
@@ -185,13 +218,14 @@ def _renew_chunk(
         raise NoTimestampAuthority(SignatureProfile.B_LTA)
     stamps = house.timestamps if is_stamped else None
     try:
-        done = _extend_chunk(house, chunk, files, lists, stamps)
+        done, listed = _extend_chunk(house, chunk, files, lists, stamps)
     except NoTimestamp:
         raise  # what no authority gives one chunk, it gives no other
-    except UnavailableError as error:
+    except (UnavailableError, ListedAsRevoked) as error:
         waiting = Waiting(chunk.batch_id, chunk.number, len(files), error)
         return replace(so_far, waiting=(*so_far.waiting, waiting))
-    return replace(so_far, extended=so_far.extended + done)
+    known = tuple(dict.fromkeys((*so_far.listed, *listed)))
+    return replace(so_far, extended=so_far.extended + done, listed=known)
 
 
 def _is_due(file: KeptFile, wanted: SignatureProfile, before: datetime) -> bool:
@@ -208,18 +242,18 @@ def _extend_chunk(
     files: Sequence[KeptFile],
     lists: RevocationLists,
     stamps: "TimestampClient | None",
-) -> int:
-    """Take steps 2 to 5; gives how many files were extended."""
+) -> tuple[int, list[Listed]]:
+    """Take steps 2 to 5; gives how many files were extended, and which certificates have been revoked since."""
     name = f"revisions/{chunk.batch_id}/{chunk.number}-{max(file.revision for file in files) + 1}"
     documents = [read_document(house.blobs, file) for file in files]
-    pack = None
+    pack, listed = None, list[Listed]()
     if not house.blobs.exists(name):
-        extended = _append(house, files, documents, lists, stamps)
+        extended, listed = _append(house, files, documents, lists, stamps)
         pack = _store(house, name, extended)
     if pack is None:
         extended, pack = _read_back(house, name, files, documents)
     _register(house, chunk, extended, pack)
-    return len(extended)
+    return len(extended), listed
 
 
 def _append(
@@ -228,15 +262,18 @@ def _append(
     documents: Sequence[bytes],
     lists: RevocationLists,
     stamps: "TimestampClient | None",
-) -> list[_Extended]:
+) -> tuple[list[_Extended], list[Listed]]:
     """Take steps 2 and 3."""
     stamped = [read_stamped(document) for document in documents]
     last = max(_last_seen(file, one) for file, one in zip(files, stamped, strict=True))
     trust = house.trust
     certificates = list(dict.fromkeys(der for one in stamped for der in one.certificates))
     known = list(dict.fromkeys([*certificates, *trust.ca_certs, *trust.tsa_certs]))
-    # The lists of all that these files rest on; an anchor that they do not lead to has none to give.
-    crls = lists.of_chain(certificates, known, last)
+    # An anchor that these files do not lead to has no list to give.
+    unproven = list(dict.fromkeys(der for one in stamped for der in one.unproven))
+    crls = lists.of_chain(unproven, known, last)
+    listed = find_listed(unproven, crls)
+    _refuse_revoked(stamped, listed)
     evidence = [append_evidence(document, known, crls) for document in documents]
     if stamps is not None:
         room = stamps.token_bytes
@@ -244,7 +281,21 @@ def _append(
         tokens = stamps.timestamp_many((one.message for one in prepared), room)
         evidence = [one.finish(token) for one, token in zip(prepared, tokens, strict=True)]
     _check(house, evidence[:1])
-    return [_Extended(*one) for one in zip(files, documents, evidence, strict=True)]
+    return [_Extended(*one) for one in zip(files, documents, evidence, strict=True)], listed
+
+
+def _refuse_revoked(stamped: Sequence[Stamped], listed: Sequence[Listed]) -> None:
+    """Refuse lists that speak against a file: a certificate was revoked before it was used."""
+    for one in listed:
+        for file in stamped:
+            if not file.is_archived and one.certificate in file.chain:
+                proven = min((stamp.attested_at for stamp in file.stamps), default=None)
+                if proven is None or one.since <= proven:
+                    raise ListedAsRevoked(one, proven)
+            for stamp in file.stamps:
+                is_its_own = one.certificate in (stamp.certificate, *stamp.certificates)
+                if is_its_own and (one.since <= stamp.attested_at or one.reason not in _HARMLESS):
+                    raise ListedAsRevoked(one, stamp.attested_at)
 
 
 def _last_seen(file: KeptFile, stamped: Stamped) -> datetime:
@@ -314,7 +365,6 @@ def _register(house: "House", chunk: IssuedChunk, extended: Sequence[_Extended],
             for one, rests_on, leaf in zip(extended, stamped, ids, strict=True)
         ]
         insert_revisions(session, pack, revisions, now)
-        log_head(session, house.vault)
 
 
 def _profile(extended: _Extended, rests_on: Stamped) -> SignatureProfile:

@@ -1,6 +1,7 @@
 """Revocation lists that are young enough to be evidence: our own CA's, or those that certificates say where to find."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import httpx
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtensionOID
+from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from credential.errors import UnavailableError
 from service.crl import publish_crls
@@ -21,6 +22,8 @@ MAX_LIST_BYTES = 16 * 1024 * 1024
 TIMEOUT = 30.0
 """Seconds to connect, and between two pieces."""
 MAX_REDIRECTS = 3
+_TELLS_OF_ENDED = x509.ObjectIdentifier("2.5.29.60")
+"""expiredCertsOnCRL (X.509, 9.5.2.8): the list keeps certificates that have ended."""
 
 
 class NoRevocationList(UnavailableError):
@@ -33,6 +36,54 @@ class NoRevocationList(UnavailableError):
             f"no revocation list for {subject}: {why_en}; run yinzheng archive renew again later",
             f"未能取得 {subject} 的吊销列表: {why_zh}; 请稍后重新运行 yinzheng archive renew",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A certificate that a revocation list names.
+
+    Attributes:
+        certificate: DER.
+        since: when it was revoked, or from when on it is known not to be trusted, whichever was first.
+        reason: as the list gives it; None where it gives none.
+    """
+
+    certificate: bytes
+    since: datetime
+    reason: x509.ReasonFlags | None
+
+    @property
+    def subject(self) -> str:
+        """Whose it is (RFC 4514)."""
+        return x509.load_der_x509_certificate(self.certificate).subject.rfc4514_string()
+
+
+def find_listed(certificates: Iterable[bytes], lists: Iterable[bytes]) -> list[Listed]:
+    """The certificates that lists of their issuers name.
+
+    Args:
+        certificates: DER.
+        lists: DER, verified.
+    """
+    loaded = [x509.load_der_x509_crl(der) for der in lists]
+    found = []
+    for der in certificates:
+        certificate = x509.load_der_x509_certificate(der)
+        for one in loaded:
+            entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
+            if one.issuer == certificate.issuer and entry is not None:
+                found.append(_listed(der, entry))
+    return found
+
+
+def _listed(certificate: bytes, entry: x509.RevokedCertificate) -> Listed:
+    since, reason = entry.revocation_date_utc, None
+    for extension in entry.extensions:
+        if isinstance(extension.value, x509.CRLReason):
+            reason = extension.value.reason
+        elif extension.oid == CRLEntryExtensionOID.INVALIDITY_DATE and isinstance(extension.value, x509.InvalidityDate):
+            since = min(since, extension.value.invalidity_date_utc)
+    return Listed(certificate, since, reason)
 
 
 class RevocationLists:
@@ -53,7 +104,8 @@ class RevocationLists:
         Args:
             certificates: DER.
             known: DER; the issuers must be among them.
-            after: the list must have been issued at this moment or later, so that it would tell what happened before.
+            after: the list must have been issued at this moment or later, so that it would tell what happened before;
+                and it must be good still, and from before the certificate's end.
 
         Raises:
             NoRevocationList: one is not to be had.
@@ -71,15 +123,17 @@ class RevocationLists:
             raise NoRevocationList(name, "its issuer is not known", "签发者未知")
         why = ("it names no place where its list is", "证书未注明吊销列表的地址")
         for content in self._candidates(certificate, after):
-            why = _why_not(content, issuers, after)
-            if not any(why):
+            wrong = _why_not(content, issuers, after) or _why_too_late(content, certificate, self._house.now())
+            if wrong is None:
                 return content
+            why = wrong
         raise NoRevocationList(name, *why)
 
     def _candidates(self, certificate: x509.Certificate, after: datetime) -> Iterable[bytes]:
         own = self._own_lists(certificate.issuer.public_bytes(), after)
         if own is not None:
             yield own
+            return  # what is published elsewhere is the same
         for url in _places(certificate):
             kept = self._fetched.get(url)
             if kept is None or x509.load_der_x509_crl(kept).last_update_utc < after:
@@ -103,8 +157,8 @@ def _has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool
     return True
 
 
-def _why_not(content: bytes, issuers: Sequence[x509.Certificate], after: datetime) -> tuple[str, str]:
-    """What is wrong with a list, in both languages; empty when it is good."""
+def _why_not(content: bytes, issuers: Sequence[x509.Certificate], after: datetime) -> tuple[str, str] | None:
+    """What is wrong with a list, in both languages; None when it is good."""
     found = x509.load_der_x509_crl(content)
     is_signed = any(
         found.issuer == one.subject and found.is_signature_valid(one.public_key())  # type: ignore[arg-type] # a CA's
@@ -115,7 +169,25 @@ def _why_not(content: bytes, issuers: Sequence[x509.Certificate], after: datetim
     if found.last_update_utc < after:
         day = found.last_update_utc.isoformat(timespec="seconds")
         return f"the newest is of {day}, before the time stamp", f"最新列表的时间为 {day}, 早于时间戳"
-    return "", ""
+    return None
+
+
+def _why_too_late(content: bytes, certificate: x509.Certificate, now: datetime) -> tuple[str, str] | None:
+    """Whether a list says nothing of a certificate any more, for one of the two has ended.
+
+    What is proven to exist only after the list's next update proves nothing to a
+    strict verifier, and lists need not name certificates that have ended (RFC 5280, 3.3).
+    """
+    found = x509.load_der_x509_crl(content)
+    end = found.next_update_utc
+    if end is not None and end < now:
+        day = end.isoformat(timespec="seconds")
+        return f"the newest was good until {day}", f"最新列表已于 {day} 过期"
+    keeps_ended = any(extension.oid == _TELLS_OF_ENDED for extension in found.extensions)
+    if found.last_update_utc > certificate.not_valid_after_utc and not keeps_ended:
+        day = certificate.not_valid_after_utc.isoformat(timespec="seconds")
+        return f"it ended on {day}, and lists no longer tell of it", f"证书已于 {day} 到期, 列表不再包含其状态"
+    return None
 
 
 def _places(certificate: x509.Certificate) -> list[str]:

@@ -2,11 +2,11 @@
 
 Whose certificate ends when matters to what is tested with them, so it stands here::
 
-    root     2025 .. 2045     issuing  2025 .. 2033     signer, nowhere  2026 .. 2029
+    root     2025 .. 2045     issuing  2025 .. 2033     signer, nowhere  2026 .. 2029     direct  2026 .. 2029
     tsa-root 2025 .. 2060     tsa      2025 .. 2040     tsa-late, tsa-plain  2025 .. 2055
 
-``signer`` names a distribution point for its revocation list, ``nowhere`` names none. ``tsa-plain`` may not
-make time stamps, and does.
+``signer`` names a distribution point for its revocation list, ``nowhere`` names none; ``direct`` comes from the
+root itself, as our own CA's certificates do. ``tsa-plain`` may not make time stamps, and does.
 """
 
 import threading
@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from keys.file_signer import FileSigner
 
-NAMES = ("root", "issuing", "signer", "nowhere", "tsa-root", "tsa", "tsa-late", "tsa-plain")
+NAMES = ("root", "issuing", "signer", "nowhere", "direct", "tsa-root", "tsa", "tsa-late", "tsa-plain")
 
 
 def _ca(path_length: int | None = None) -> list[dict[str, Any]]:
@@ -80,6 +80,9 @@ _CONFIGURATION: dict[str, Any] = {
                 ),
                 "nowhere": _certificate(
                     "nowhere", "issuing", (2026, 2029), [_usage("digital_signature", "non_repudiation")]
+                ),
+                "direct": _certificate(
+                    "direct", "root", (2026, 2029), [_usage("digital_signature", "non_repudiation"), _crl("root")]
                 ),
                 "tsa-root": _certificate("tsa-root", "tsa-root", (2025, 2060), _ca()),
                 "tsa": _certificate(
@@ -138,13 +141,25 @@ def certificate(name: str) -> bytes:
 
 def signer(name: str = "signer") -> FileSigner:
     """The key of a certificate as the press takes it."""
-    key: Any = load_der_private_key(outside().key_set.get_private_key(KeyLabel(name)).dump(), None)
+    key: Any = load_der_private_key(private_key(name), None)
     return FileSigner(key)
 
 
-def crl(issuer: str, at: datetime, *, lifetime: timedelta = timedelta(days=7), revoked: str = "") -> bytes:
+def private_key(name: str) -> bytes:
+    """The key of a certificate, PKCS #8 DER."""
+    return bytes(outside().key_set.get_private_key(KeyLabel(name)).dump())
+
+
+def crl(
+    issuer: str,
+    at: datetime,
+    *,
+    lifetime: timedelta = timedelta(days=7),
+    revoked: str = "",
+    reason: str | None = None,
+) -> bytes:
     """A list that is issued at a moment of the caller's choice; one certificate may be revoked an hour before it."""
-    made = outside()
+    made, at = outside(), at.replace(microsecond=0)
     key = made.key_set.get_asym_key(KeyLabel(issuer))
     builder = CRLBuilder(
         issuer_name=made.entities[EntityLabel(issuer)],
@@ -156,8 +171,10 @@ def crl(issuer: str, at: datetime, *, lifetime: timedelta = timedelta(days=7), r
     if revoked:
         number = made.get_cert(CertLabel(revoked)).serial_number
         gone = at - timedelta(hours=1)
-        entries = [{"user_certificate": number, "revocation_date": asn1_x509.Time({"general_time": gone})}]
-    at = at.replace(microsecond=0)
+        entry: dict[str, Any] = {"user_certificate": number, "revocation_date": asn1_x509.Time({"general_time": gone})}
+        if reason is not None:
+            entry["crl_entry_extensions"] = [{"extn_id": "crl_reason", "extn_value": reason}]
+        entries = [entry]
     return bytes(builder.build_crl(int(at.timestamp()), at, at + lifetime, entries).dump())
 
 
@@ -273,6 +290,8 @@ class ListServer(ThreadingHTTPServer):
     Attributes:
         at: the moment they are issued at; None for the machine's clock.
         asked: names of the authorities whose lists were asked for.
+        revoked: name of a certificate that its authority's list names.
+        reason: why, if the list says so.
     """
 
     daemon_threads = True
@@ -281,6 +300,8 @@ class ListServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Publishing, bind_and_activate=False)
         self.at: datetime | None = None
         self.asked: list[str] = []
+        self.revoked = ""
+        self.reason: str | None = None
         self.server_bind()  # certificates name its port; until it is served, nobody answers there
 
 
@@ -290,7 +311,8 @@ class _Publishing(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         issuer = self.path.split("/")[3]
         self.server.asked.append(issuer)
-        content = crl(issuer, self.server.at or datetime.now(UTC))
+        at = self.server.at or datetime.now(UTC)
+        content = crl(issuer, at, revoked=self.server.revoked, reason=self.server.reason)
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -121,6 +121,16 @@ def _show_renewed(done: "Renewed") -> None:
             f"{done.extended:,} files extended, {done.current:,} need nothing",
         )
     )
+    for listed in done.listed:
+        console.print(
+            say(
+                f"[yellow]吊销列表载明 {plain(listed.subject)} 已于 {listed.since:%Y-%m-%d %H:%M} UTC 吊销; "
+                "以上文件的时间戳早于吊销, 仍然有效, 但该证书不得再用于签名[/]",
+                f"[yellow]the revocation list names {plain(listed.subject)} as revoked since "
+                f"{listed.since:%Y-%m-%d %H:%M} UTC; the files above were stamped before and stay good, but nothing "
+                "may be signed with it any more[/]",
+            )
+        )
     for one in done.waiting:
         console.print(
             say(

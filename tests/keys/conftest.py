@@ -1,4 +1,4 @@
-"""A key store with a cheap scrypt, and the moment at which everything happens."""
+"""A key store with a cheap scrypt, the moment at which everything happens, and the pinned fonts."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from keys.pkcs8 import ScryptCost
 from keys.store import KeyStore
+from press.fonts import FontLibrary
 
 CHEAP = ScryptCost(2, 8, 1)
 
@@ -29,3 +30,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(folder: Path) -> KeyStore:
     return KeyStore(folder, b"correct horse", cost=CHEAP)
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> FontLibrary:
+    fonts = Path(__file__).resolve().parents[2] / "templates" / "fonts"
+    return FontLibrary(fonts, tmp_path_factory.mktemp("fonts"))

@@ -25,12 +25,6 @@ ROOM = 3072
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> FontLibrary:
-    fonts = Path(__file__).resolve().parents[2] / "templates" / "fonts"
-    return FontLibrary(fonts, tmp_path_factory.mktemp("fonts"))
-
-
-@pytest.fixture(scope="module")
 def archived(library: FontLibrary) -> bytes:
     """A certificate at B-LTA."""
     document = stamped_certificate(library)
@@ -43,9 +37,17 @@ def archived(library: FontLibrary) -> bytes:
 def test_file_says_what_it_rests_on_and_until_when(library: FontLibrary, archived: bytes) -> None:
     document = stamped_certificate(library)
     assert [one.tsa[:6] for one in read_stamped(document).stamps] == ["CN=tsa"]
-    assert good_until(read_stamped(document)) == datetime(2040, 1, 1, tzinfo=UTC)
+    # No time stamp covers a list for the signer yet: that must come before its certificate ends.
+    assert good_until(read_stamped(document)) == datetime(2029, 1, 1, tzinfo=UTC)
     assert [one.attested_at for one in read_stamped(archived).stamps] == [AT + timedelta(seconds=5), NEXT_DAY]
     assert good_until(read_stamped(archived)) == datetime(2055, 1, 1, tzinfo=UTC)
+
+
+def test_lists_are_owed_for_what_no_time_stamp_over_the_document_covers(library: FontLibrary, archived: bytes) -> None:
+    document = stamped_certificate(library)
+    names = ("signer", "issuing", "tsa", "tsa-root")
+    assert set(read_stamped(document).unproven) == {certificate(name) for name in names}
+    assert set(read_stamped(archived).unproven) == {certificate("tsa-late"), certificate("tsa-root")}
 
 
 def test_certification_as_final_allows_what_is_appended(archived: bytes) -> None:

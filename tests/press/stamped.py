@@ -22,7 +22,8 @@ ROOM = 3072
 def outside_press(library: FontLibrary, name: str = "signer") -> Press:
     """A press whose certificate comes from the outside CA."""
     look, _ = load_samples(template())
-    return Press(template(), look, library, signer(name), [certificate(name), *CHAIN[1:]])
+    chain = CHAIN[2:] if name == "direct" else CHAIN[1:]
+    return Press(template(), look, library, signer(name), [certificate(name), *chain])
 
 
 def sign_sample(press: Press, token_bytes: int) -> tuple[bytes, SignedTail]:
