@@ -15,11 +15,15 @@ _UNRESERVED = ""  # all but letters, digits and -._~ is written with per cent si
 
 
 class BadTokenUri(ConfigError):
-    """A reference that does not name one key of one token."""
+    """A reference that does not name one key of one token.
+
+    Only the part before the question mark is told: a PIN may stand behind it.
+    """
 
     code = "bad-token-uri"
 
     def __init__(self, uri: str) -> None:
+        uri = uri.partition("?")[0]
         super().__init__(
             f"{uri!r} does not name a key of a token; write pkcs11:token=LABEL;object=LABEL, with id=%01%02 if need be",
             f"“{uri}”不能确定密码设备中的密钥; 请写成 pkcs11:token=设备标签;object=密钥标签, 必要时加 id=%01%02",

@@ -45,3 +45,19 @@ def test_a_reference_may_name_the_file_with_its_tokens_pin() -> None:
 def test_a_reference_that_names_no_key_or_says_more_than_we_read_is_refused(text: str) -> None:
     with pytest.raises(BadTokenUri):
         read_token_uri(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pkcs11:token=a;object=b?pin-value=SECRET-1234",
+        "pkcs11:token=a?pin-value=SECRET-1234",
+        "pkcs11:token=%FF;object=b?pin-source=file:/SECRET-1234",
+        "?pin-value=SECRET-1234",
+    ],
+)
+def test_a_refusal_never_repeats_a_pin(text: str) -> None:
+    with pytest.raises(BadTokenUri) as refused:
+        read_token_uri(text)
+    error = refused.value
+    assert "SECRET" not in f"{error} {error.en} {error.zh} {error.uri} {error.args}"
