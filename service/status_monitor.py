@@ -7,7 +7,7 @@
 5. What was found wrong is kept as evidence, verbatim; then the look is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,13 +23,18 @@ from registry.status.monitor import (
     Alarm,
     Served,
     compare_list,
+    is_list,
     remember_leaves,
     settle,
 )
+from registry.status.token_list import MAX_TOKEN_BYTES
 from registry.status.watched import COMMITMENT_BYTES, Watched, load_watched, save_watched
 from service.folder import DataFolder
 from service.log_sources import tiles_at
 from service.pinned import believe_trust_list
+
+MOST_LISTS = 10_000
+"""Lists in one look: of a million certificates each. It bounds what a hostile server can have fetched."""
 
 
 class NothingPinned(ConfigError):
@@ -96,7 +101,7 @@ def watch_status(place: str, state: Path, pins: DataFolder, now: datetime) -> Lo
     trust = _trust(files, pins, now)
     state.mkdir(parents=True, exist_ok=True)
     before = load_watched(state)
-    served = dict(_fetch_lists(files, max(before.lists, default=0)))
+    served = dict(_fetch_lists(files, max(before.lists, default=0), _status_keys(trust)))
     if not served:
         raise NoListServed(place, "status/1.cwt")
     watched, alarms = _compare(before, served, trust, now)
@@ -117,21 +122,32 @@ def _trust(files: Tiles, pins: DataFolder, now: datetime) -> TrustList:
     return believe_trust_list(pins, content, now)
 
 
-def _fetch_lists(files: Tiles, known: int) -> Iterator[tuple[int, Served]]:
-    """Fetch every list: all that were seen before, and those that follow without a gap."""
-    number = 1
-    while True:
-        served = Served(files.fetch(f"status/{number}.cwt"), files.fetch(f"status/{number}.jwt"))
-        if served == Served(None, None) and number > known:
+def _fetch_lists(files: Tiles, known: int, keys: Sequence[bytes]) -> Iterator[tuple[int, Served]]:
+    """Fetch every list: all that were seen before, and those that follow without a gap.
+
+    A server may answer to every name. Past the lists that are known, only one
+    that a status key signed for its very number is a list; the first that is
+    none ends the search, and is kept nowhere.
+    """
+    for number in range(1, MOST_LISTS + 1):
+        served = Served(_fetch_token(files, f"{number}.cwt"), _fetch_token(files, f"{number}.jwt"))
+        if number > known and served == Served(None, None):
+            return
+        if number > max(known, 1) and not is_list(number, served, keys):
             return
         yield number, served
-        number += 1
+
+
+def _fetch_token(files: Tiles, name: str) -> bytes | None:
+    """Fetch one form; of one that is too long to be a token only so much that it is told to be bad."""
+    content = files.fetch(f"status/{name}")
+    return None if content is None else content[: MAX_TOKEN_BYTES + 1]
 
 
 def _compare(
     before: Watched, served: dict[int, Served], trust: TrustList, now: datetime
 ) -> tuple[Watched, list[Alarm]]:
-    keys = [key.public_key for key in trust.keys if key.role is Role.STATUS and key.compromised_since is None]
+    keys = _status_keys(trust)
     lists, changes, alarms = dict(before.lists), before.changes, list[Alarm]()
     for number, forms in served.items():
         kept, changed, found = compare_list(number, lists.get(number), forms, keys, now)
@@ -140,6 +156,10 @@ def _compare(
         if kept is not None:
             lists[number] = kept
     return replace(before, lists=lists, changes=changes), alarms
+
+
+def _status_keys(trust: TrustList) -> list[bytes]:
+    return [key.public_key for key in trust.keys if key.role is Role.STATUS and key.compromised_since is None]
 
 
 def _follow_log(watched: Watched, tiles: Tiles, state: Path, trust: TrustList, now: datetime) -> tuple[Watched, Seen]:

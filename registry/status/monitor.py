@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from credential.leaves import status_list_leaf
 from credential.model import StatusValue
-from registry.status.token_list import BITS, MAX_CLOCK_SKEW, BadStatusToken, StatusList, open_past_token
+from registry.status.token_list import BITS, MAX_CLOCK_SKEW, SLOTS, BadStatusToken, StatusList, open_past_token
 from registry.status.watched import COMMITMENT_BYTES, KeptList, Watched
 
 MAX_LOG_DELAY = timedelta(minutes=10)
@@ -70,49 +70,76 @@ def compare_list(
     Returns:
         What to keep, how many slots changed, and what is wrong.
     """
-    served, alarms = _open_both(number, served_forms, keys)
-    if served is None:
-        return kept, 0, alarms
-    if kept is not None and served.sub != kept.sub:
-        alarms.append(Alarm("renamed", number, f"it names itself {served.sub} now", f"列表地址变为 {served.sub}"))
-        return kept, 0, alarms
-    if not served.sub.endswith(f"/{number}"):
-        alarms.append(Alarm("renamed", number, f"it names itself {served.sub}", f"列表地址为 {served.sub}, 与编号不符"))
-        return kept, 0, alarms
-    alarms += _late(number, served, now)
-    if kept is not None and served.iat < kept.iat:
-        alarms.append(
-            Alarm(
-                "rolled-back",
-                number,
-                f"a list of {served.iat:%Y-%m-%d %H:%M:%S} is served, and a newer one was seen: {kept.iat:%H:%M:%S}",
-                f"当前列表签发于 {served.iat:%Y-%m-%d %H:%M:%S}, 而此前见过更新的({kept.iat:%H:%M:%S})",
-            )
-        )
-        return kept, 0, alarms
-    before = bytes(len(served.data)) if kept is None else kept.data
-    final = bytes(len(served.data)) if kept is None else kept.final
-    if len(before) != len(served.data) or served.bits != BITS:
-        alarms.append(Alarm("another-size", number, "it has another number of slots now", "列表长度发生变化"))
-        return kept, 0, alarms
-    if kept is not None and served.iat == kept.iat and served.data != kept.data:
-        alarms.append(
-            Alarm("two-lists", number, f"two lists of {served.iat:%H:%M:%S} differ", "同一签发时间出现两份不同的列表")
-        )
-    alarms += _taken_back(number, final, served.data)
-    leaf = status_list_leaf(served.sub, served.iat, served.digest)[-COMMITMENT_BYTES:]
+    opened, alarms = _open_both(number, served_forms, keys)
+    good: dict[str, StatusList] = {}
+    for form, served in opened.items():
+        wrong = _unusable(number, kept, form, served)
+        if wrong is None:
+            good[form] = served
+            alarms += _late(number, served, now)
+        else:
+            alarms.append(wrong)
+    before = bytes(SLOTS * BITS // 8) if kept is None else kept.data
+    final = bytes(SLOTS * BITS // 8) if kept is None else kept.final
+    seen = {} if kept is None else dict(kept.forms)
+    leaves = {leaf for _, leaf in seen.values()} | (set() if kept is None else {kept.leaf})
     waiting = {} if kept is None else dict(kept.waiting)
-    if kept is None or leaf != kept.leaf:
-        waiting.setdefault(leaf, now)
-    fresh = KeptList(
-        sub=served.sub,
-        iat=served.iat,
-        data=served.data,
-        final=_merge(final, served.data),
-        leaf=leaf,
-        waiting=waiting,
-    )
-    return fresh, len(_differing(before, served.data)), alarms
+    merged, fresh = final, kept
+    # Whatever is served in either form is believed by somebody, so each is held against all that was seen.
+    for form, served in good.items():
+        leaf = status_list_leaf(served.sub, served.iat, served.digest)[-COMMITMENT_BYTES:]
+        alarms += _two_lists(number, seen.get(form), served, leaf)
+        if leaf not in leaves:
+            waiting.setdefault(leaf, now)
+        if form not in seen or seen[form][1] != leaf or form == "CWT":  # a cache may keep the other form a while
+            alarms += _taken_back(number, final, served.data)
+        seen[form] = (served.iat, leaf)
+        merged = _merge(merged, served.data)
+        if fresh is None or served.iat > fresh.iat or (form == "CWT" and served.iat == fresh.iat):
+            fresh = KeptList(served.sub, served.iat, served.data, merged, leaf, waiting)
+    alarms = list(dict.fromkeys(alarms))
+    if fresh is None or not good:
+        return kept, 0, alarms
+    fresh = replace(fresh, final=merged, waiting=waiting, forms=seen)
+    return fresh, len(_differing(before, fresh.data)), alarms
+
+
+def _unusable(number: int, kept: KeptList | None, form: str, served: StatusList) -> Alarm | None:
+    """Why a form cannot be held against what was seen before, if so."""
+    if (kept is not None and served.sub != kept.sub) or not served.sub.endswith(f"/{number}"):
+        return Alarm(
+            "renamed", number, f"it names itself {served.sub}", f"列表地址为 {served.sub}, 与此前所见或编号不符"
+        )
+    newest = None if kept is None else _newest(kept, form)
+    if newest is not None and served.iat < newest:
+        return Alarm(
+            "rolled-back",
+            number,
+            f"a list of {served.iat:%Y-%m-%d %H:%M:%S} is served, and a newer one was seen: {newest:%H:%M:%S}",
+            f"当前列表签发于 {served.iat:%Y-%m-%d %H:%M:%S}, 而此前见过更新的({newest:%H:%M:%S})",
+        )
+    if len(served.data) != SLOTS * BITS // 8 or served.bits != BITS:
+        return Alarm("another-size", number, "it has another number of slots now", "列表长度发生变化")
+    return None
+
+
+def _newest(kept: KeptList, form: str) -> datetime | None:
+    """When the newest of this form was issued; of what was kept before forms were told apart, it was the CWT."""
+    if form in kept.forms:
+        return kept.forms[form][0]
+    return kept.iat if form == "CWT" else None
+
+
+def _two_lists(number: int, seen: tuple[datetime, bytes] | None, served: StatusList, leaf: bytes) -> list[Alarm]:
+    if seen is None or seen[0] != served.iat or seen[1] == leaf:
+        return []
+    return [Alarm("two-lists", number, f"two lists of {served.iat:%H:%M:%S} differ", "同一签发时间出现两份不同的列表")]
+
+
+def is_list(number: int, forms: Served, keys: Sequence[bytes]) -> bool:
+    """Whether one of the forms is a list of this number, signed by one of the keys."""
+    opened, _ = _open_both(number, forms, keys)
+    return any(one.sub.endswith(f"/{number}") for one in opened.values())
 
 
 def settle(watched: Watched, status_leaves: int, now: datetime) -> tuple[Watched, list[Alarm]]:
@@ -218,7 +245,7 @@ def _value(data: bytes, slot: int) -> int:
 # ---- what is served -------------------------------------------------------------------------------------------
 
 
-def _open_both(number: int, forms: Served, keys: Sequence[bytes]) -> tuple[StatusList | None, list[Alarm]]:
+def _open_both(number: int, forms: Served, keys: Sequence[bytes]) -> tuple[dict[str, StatusList], list[Alarm]]:
     alarms: list[Alarm] = []
     opened: dict[str, StatusList] = {}
     for form, token in (("CWT", forms.cwt), ("JWT", forms.jwt)):
@@ -231,7 +258,7 @@ def _open_both(number: int, forms: Served, keys: Sequence[bytes]) -> tuple[Statu
             alarms.append(Alarm("bad-token", number, f"its {form} is bad: {error.en}", f"{form} 无效: {error.zh}"))
     if len(opened) == 2 and opened["CWT"] != opened["JWT"] and opened["CWT"].iat == opened["JWT"].iat:
         alarms.append(Alarm("forms-differ", number, "its CWT and JWT differ", "CWT 与 JWT 内容不一致"))
-    return next(iter(opened.values()), None), alarms
+    return opened, alarms
 
 
 def _open_by_any(token: bytes, keys: Sequence[bytes]) -> StatusList:

@@ -40,6 +40,7 @@ class KeptList:
         final: for each slot the value it may not leave: invalid, or superseded (which may still become invalid).
         leaf: commitment of the newest content's leaf in the log.
         waiting: commitments of contents that were served and are not in the log yet, and when each was first seen.
+        forms: of each form (CWT, JWT) when its newest was issued, and the commitment of its content.
     """
 
     sub: str
@@ -48,6 +49,7 @@ class KeptList:
     final: bytes
     leaf: bytes
     waiting: Mapping[bytes, datetime]
+    forms: Mapping[str, tuple[datetime, bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,10 @@ def save_watched(folder: Path, watched: Watched) -> None:
                 "iat": kept.iat.astimezone(UTC).isoformat(),
                 "leaf": kept.leaf.hex(),
                 "waiting": {leaf.hex(): since.astimezone(UTC).isoformat() for leaf, since in kept.waiting.items()},
+                "forms": {
+                    form: {"iat": iat.astimezone(UTC).isoformat(), "leaf": leaf.hex()}
+                    for form, (iat, leaf) in kept.forms.items()
+                },
             }
             for number, kept in watched.lists.items()
         },
@@ -137,6 +143,10 @@ def _read_list(folder: Path, number: int, told: Mapping[str, Any]) -> KeptList:
         final=b"",
         leaf=bytes.fromhex(told["leaf"]),
         waiting={bytes.fromhex(leaf): datetime.fromisoformat(since) for leaf, since in told["waiting"].items()},
+        forms={
+            form: (datetime.fromisoformat(one["iat"]), bytes.fromhex(one["leaf"]))
+            for form, one in told.get("forms", {}).items()
+        },
     )
     both = inflate(_bits_file(folder, number, kept).read_bytes())
     half = SLOTS * BITS // 8

@@ -21,16 +21,24 @@ from credential.trust import Role
 from registry.log.files import replace_durably
 from registry.log.monitor import LogForkFound, LogShrank
 from registry.log.outbox import put_leaves
-from registry.log.tiles import LogDamaged
+from registry.log.tiles import LogDamaged, TileFolder
 from registry.status.slots import Slot
-from registry.status.token_list import BITS, StatusList, open_past_token, pack_statuses, sign_cwt, sign_jwt
+from registry.status.token_list import (
+    BITS,
+    MAX_TOKEN_BYTES,
+    StatusList,
+    open_past_token,
+    pack_statuses,
+    sign_cwt,
+    sign_jwt,
+)
 from registry.status.watched import BadStatusMonitorState
 from service.folder import DataFolder
 from service.house import House
 from service.keeping import refresh_status_lists
 from service.pinned import pin_roots, pinned_roots
 from service.settings import Settings
-from service.status_monitor import Looked, NoListServed, NothingPinned, watch_status
+from service.status_monitor import Looked, NoListServed, NothingPinned, _fetch_lists, watch_status
 from tests.service.at_hand import PASSPHRASE, run
 
 MINUTE = timedelta(minutes=1)
@@ -221,6 +229,86 @@ def test_forms_that_differ_are_found(issuer: Issuer) -> None:
     issuer.note()
     (issuer.house.folder.status / "1.cwt").write_bytes(cwt)
     assert "forms-differ" in issuer.codes()
+
+
+def test_the_jwt_alone_cannot_take_back_a_revocation(issuer: Issuer) -> None:
+    """Its issue time one second off, so that it is no copy of the CWT, and whether the log knows of it or not."""
+    slot = issuer.slots[0]
+    issuer.change(slot, StatusValue.INVALID)
+    assert issuer.codes() == set()
+    issuer.wait(3)
+    issuer.publish({slot.index: 1})
+    good = (issuer.house.folder.status / "1.cwt").read_bytes()
+    issuer.publish({}, iat=issuer.moment - timedelta(seconds=1))
+    (issuer.house.folder.status / "1.cwt").write_bytes(good)
+    assert issuer.codes() == {"taken-back"}
+
+
+def test_each_form_alone_is_late_rolled_back_and_looked_for_in_the_log(issuer: Issuer) -> None:
+    folder = issuer.house.folder.status
+    issuer.publish({})
+    old = (folder / "1.jwt").read_bytes()
+    assert issuer.codes() == set()
+    issuer.wait(3)
+    issuer.publish({}, logged=False, iat=issuer.moment - timedelta(seconds=1))
+    hidden = (folder / "1.jwt").read_bytes()
+    issuer.publish({})
+    (folder / "1.jwt").write_bytes(hidden)
+    assert issuer.codes() == set(), "the log may be a minute behind"
+    (folder / "1.jwt").write_bytes(old)
+    assert issuer.codes() == {"rolled-back"}
+    (folder / "1.jwt").write_bytes(hidden)
+    issuer.wait(11)
+    assert issuer.codes() == {"not-logged"}
+    issuer.wait(14)
+    issuer.publish({})
+    (folder / "1.jwt").write_bytes(hidden)
+    assert issuer.codes() == {"not-logged", "not-refreshed"}
+
+
+def test_a_cache_that_keeps_one_form_a_while_raises_no_alarm(issuer: Issuer) -> None:
+    issuer.publish({})
+    jwt = (issuer.house.folder.status / "1.jwt").read_bytes()
+    assert issuer.codes() == set()
+    issuer.wait(3)
+    issuer.change(issuer.slots[0], StatusValue.INVALID)
+    (issuer.house.folder.status / "1.jwt").write_bytes(jwt)
+    assert issuer.codes() == set()
+    issuer.wait(1)
+    assert issuer.codes() == set()
+
+
+@pytest.mark.parametrize("content", [b"<html>hello</html>", b"", None])
+def test_a_server_that_answers_to_every_name_ends_the_look(issuer: Issuer, content: bytes | None) -> None:
+    """With a page of its own, or with another list's tokens."""
+    status = issuer.house.folder.status
+    issuer.publish({})
+    asked: list[str] = []
+
+    class Everything(TileFolder):
+        def __init__(self) -> None:
+            super().__init__(issuer.house.folder.root / "public")
+            self.fetch = self._fetch
+
+        def _fetch(self, name: str) -> bytes | None:
+            asked.append(name)
+            if name.startswith("status/1."):
+                return (status / name.removeprefix("status/")).read_bytes()
+            return (status / "1.cwt").read_bytes() if content is None else content
+
+    keys = [issuer.house.store.public_key(Role.STATUS)]
+    assert [number for number, _ in _fetch_lists(Everything(), 0, keys)] == [1]
+    assert asked == ["status/1.cwt", "status/1.jwt", "status/2.cwt", "status/2.jwt"]
+
+
+def test_a_list_that_was_seen_is_told_to_be_bad_and_what_is_no_token_is_not_kept_whole(issuer: Issuer) -> None:
+    issuer.publish({})
+    issuer.look()
+    (issuer.house.folder.status / "1.cwt").write_bytes(bytes(MAX_TOKEN_BYTES * 3))
+    found = issuer.look()
+    assert {one.code for one in found.alarms} == {"bad-token"}
+    assert found.evidence is not None
+    assert (found.evidence / "1.cwt").stat().st_size <= MAX_TOKEN_BYTES + 1
 
 
 def test_a_list_that_is_gone_or_signed_by_somebody_else_is_found(issuer: Issuer) -> None:
