@@ -160,7 +160,7 @@ class House:
     @cached_property
     def stamped(self) -> StampedCheckpoints:
         """The checkpoints that time-stamping authorities vouched for."""
-        return StampedCheckpoints(self.database, self.folder.log)
+        return StampedCheckpoints(self.database, self.folder.log, self.installation.former_origins)
 
     @property
     def status_lists(self) -> StatusLists:
