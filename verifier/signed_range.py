@@ -11,20 +11,18 @@ from dataclasses import dataclass
 
 from asn1crypto import parser
 
-from credential.der import is_canonical_der, read_header
+from credential.der import is_canonical_der
 
 __all__ = [
     "BadRange",
     "SignedRange",
-    "certificates_in",
     "check_contents",
     "check_range",
     "contents_at",
-    "first_message",
     "has_only_line_ends",
     "is_canonical_der",
     "is_lower_case",
-    "last_message",
+    "last_signature",
     "revisions_of",
     "signed_ends",
 ]
@@ -36,7 +34,6 @@ _END_OF_FILE = re.compile(rb"%%EOF[\r\n]*\Z")
 _BYTE_RANGE = re.compile(
     rb"/ByteRange\s{0,16}\[\s{0,16}0\s{1,64}(\d{1,10})\s{1,64}(\d{1,10})\s{1,64}(\d{1,10})\s{0,64}\]"
 )
-_SEQUENCE, _SET, _INTEGER, _OBJECT_IDENTIFIER, _CONTEXT_0 = 0x30, 0x31, 0x02, 0x06, 0xA0  # tags of DER
 _LONGEST_END = 64  # %%EOF and line ends; longer runs of line ends belong to nobody
 MAX_CANDIDATES = 16  # signed revisions tried in a file that cannot be read as a whole
 
@@ -131,24 +128,11 @@ def is_lower_case(document: bytes, signed: SignedRange) -> bool:
     return gap == gap.lower()
 
 
-def first_message(document: bytes) -> bytes:
-    """Give the CMS message of the first signature, from the bytes alone, without its padding.
+def last_signature(document: bytes) -> tuple[SignedRange, bytes]:
+    """Find the last signature, if it covers the whole document: what it covers, and its CMS message without padding.
 
-    Raises:
-        BadRange: there is none.
-    """
-    match = _BYTE_RANGE.search(document)
-    if match is None:
-        raise BadRange("byte-range", "there is no byte range")
-    signed = check_range(document, [0, *(int(number) for number in match.groups())])
-    return check_contents(document, signed, contents_at(document, signed))
-
-
-def last_message(document: bytes) -> bytes:
-    """Give the CMS message of the last signature, if it covers the whole document, without its padding.
-
-    Found from the end, where a tail of ours has it: the first one is looked for
-    through the whole file, which takes half as long as digesting it.
+    Looked for from the end, where a tail of ours has it: the first one is found
+    only through the whole file, which takes half as long as digesting it.
 
     Raises:
         BadRange: there is none, or bytes follow what it signs.
@@ -159,7 +143,7 @@ def last_message(document: bytes) -> bytes:
     signed = check_range(document, [0, *(int(number) for number in match.groups())])
     if signed.end != len(document):
         raise BadRange("covers-revision", "the last signature does not cover the document")
-    return check_contents(document, signed, contents_at(document, signed))
+    return signed, check_contents(document, signed, contents_at(document, signed))
 
 
 def signed_ends(document: bytes) -> list[int]:
@@ -185,36 +169,3 @@ def revisions_of(document: bytes) -> Iterator[bytes]:
     yield document
     for end in signed_ends(document):
         yield document[:end]
-
-
-def certificates_in(message: bytes) -> tuple[bytes, ...]:
-    """Cut the certificates out of a CMS message in canonical DER, unread and in their order.
-
-    Raises:
-        BadRange: it is no SignedData with certificates.
-    """
-    at, end = _enter(message, 0, len(message), _SEQUENCE)
-    at = _behind(message, at, end, _OBJECT_IDENTIFIER)
-    at, end = _enter(message, at, end, _CONTEXT_0)
-    at, end = _enter(message, at, end, _SEQUENCE)
-    for tag in (_INTEGER, _SET, _SEQUENCE):  # version, digest algorithms, content
-        at = _behind(message, at, end, tag)
-    at, end = _enter(message, at, end, _CONTEXT_0)
-    certificates = []
-    while at < end:
-        behind = _behind(message, at, end, _SEQUENCE)
-        certificates.append(message[at:behind])
-        at = behind
-    return tuple(certificates)
-
-
-def _enter(message: bytes, position: int, end: int, tag: int) -> tuple[int, int]:
-    """Give where the content of an element of this tag starts and ends."""
-    step = read_header(message, position, end) if position < end and message[position] == tag else None
-    if step is None:
-        raise BadRange("contents", "/Contents holds no SignedData with certificates")
-    return step
-
-
-def _behind(message: bytes, position: int, end: int, tag: int) -> int:
-    return _enter(message, position, end, tag)[1]

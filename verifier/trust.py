@@ -15,7 +15,6 @@ from credential.note import BadCheckpoint, BadLogProof, BadNote, Checkpoint, ope
 from credential.trust import Role, TrustedKey, TrustList
 from registry.status.token_list import BadStatusToken, StatusExpired, StatusList, open_status_token
 from verifier.former_logs import verify_known_proof
-from verifier.signed_range import BadRange, certificates_in, first_message, last_message
 from verifier.verdict import CheckFailed
 from verifier.witnessed import check_witnessed
 
@@ -228,25 +227,3 @@ def _certified_key(certificate: bytes) -> bytes:
     """Take the public key out of a certificate, SPKI DER; read once by content, since a signer's files share it."""
     public_key = x509.load_der_x509_certificate(certificate).public_key()
     return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def sealed_certificates(document: bytes) -> tuple[bytes, ...]:
-    """Take the certificates out of a signature of a document whose digest the log has sealed.
-
-    It is the last one, if it covers the whole document, as ours does in an
-    original; else the first, which ours is where timestamps were added later.
-
-    Raises:
-        CheckFailed: there is no signature.
-    """
-    try:
-        return certificates_in(_sealed_message(document))
-    except BadRange as error:
-        raise CheckFailed("signers-disagree", "the sealed file has no readable signature") from error
-
-
-def _sealed_message(document: bytes) -> bytes:
-    try:
-        return last_message(document)
-    except BadRange:
-        return first_message(document)

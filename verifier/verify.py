@@ -5,8 +5,8 @@ The steps (docs/verifying.md has them in both languages):
 1. *Trust list*: it still speaks of the present.
 2. *Find*: the register's entry by the file's digest, else by its earlier
    revisions' digests; by the code, or by serial and name.
-3. *Document*: anything but the exact bytes that were sealed is examined in a
-   limited process; bytes behind a sealed revision always are.
+3. *Document*: an exact original bears its signature (verifier/sealed_file.py);
+   anything else, a registered later revision too, is examined in a limited process.
 4. *Claims*: signed by a key of the issuer they name, which was valid then; if
    it is compromised by now, a stamped checkpoint proves that they are older: for
    a file its `seal` leaf must be under it, else the `issue` leaf.
@@ -31,24 +31,25 @@ from typing import NoReturn
 
 from credential.errors import UnavailableError
 from credential.names import fold_name_for_matching
-from credential.ports import CredentialSource, RegisteredCredential
+from credential.ports import CredentialSource
 from credential.qr import BadQrText, UnknownQrFormat, parse_qr_text
 from credential.serial import BadVerificationCode, parse_verification_code
 from credential.trust import TrustList
 from verifier.compare import check_photo, check_qr, check_same_claims, check_shown
 from verifier.erased import refuse_erased
-from verifier.found import Found, Scanned, Supplied, first_printed
+from verifier.found import Found, Scanned, Supplied
 from verifier.inquiry import Inquiry
 from verifier.look import Look, is_our_code
 from verifier.presented import GOOD, failed_rules, picture_report, shows_code, what_is
 from verifier.reader import Reader
 from verifier.reasons import Step
 from verifier.report import DocumentReport, Integrity, Trust, is_altered
+from verifier.sealed_file import Sealed, check_own_claims, check_sealed_file
 from verifier.signed_range import revisions_of
 from verifier.status import check_expiry, check_history, check_state
 from verifier.steps import Steps
 from verifier.symbol import is_picture
-from verifier.trust import REVOKED, check_trust_list, may_be_older, open_claims, sealed_certificates
+from verifier.trust import REVOKED, check_trust_list, may_be_older, open_claims
 from verifier.verdict import CheckFailed, Presented, Verdict
 
 __all__ = ["Reader", "Supplied", "Verifier"]
@@ -145,44 +146,27 @@ class Verifier:
         if sealed is None:
             refuse_erased(self._source, inquiry, hashlib.sha256(document).digest(), is_original=True)
             self._unsealed_file(inquiry, document)
-        registered, original, digest = sealed
-        if len(original) == len(document):
-            inquiry.integrity = Integrity.INTACT
-            inquiry.passed(Step.DOCUMENT, "exact-original", "文件与封存的原件逐字节相同", "it is the sealed original")
-        else:
-            inquiry.presented = Presented.ORIGINAL_WITH_UPDATES
-            self._check_updates(inquiry, document, registered)
-        printed, printed_digest = first_printed(registered, original, digest)
-        found = self._steps.registered_claims(inquiry, registered, printed_digest)
-        self._steps.logged(inquiry, found, digest)
-        self._steps.signer(inquiry, sealed_certificates(printed), found, [printed_digest])
+        registered = sealed.registered
+        try:
+            printed = check_sealed_file(inquiry, document, sealed, lambda: self._examine(inquiry, document))
+        except CheckFailed:
+            self._steps.describe(inquiry, self._steps.open_registered(registered))
+            raise
+        found = self._steps.registered_claims(inquiry, registered, printed.digest)
+        self._steps.logged(inquiry, found, sealed.digest)
+        self._steps.signer(inquiry, [printed.certificate], found, [printed.digest])
+        check_own_claims(printed, registered)
         self._steps.still_good(inquiry, found)
 
-    def _find_sealed(self, document: bytes) -> tuple[RegisteredCredential, bytes, bytes] | None:
+    def _find_sealed(self, document: bytes) -> Sealed | None:
         """Take step 2 for a file: the register's entry, the sealed bytes and their digest."""
         if self._source is None:
             return None
         for original in revisions_of(document):
             digest = hashlib.sha256(original).digest()
             if (registered := self._source.by_digest(digest)) is not None:
-                return registered, original, digest
+                return Sealed(registered, original, digest)
         return None
-
-    def _check_updates(self, inquiry: Inquiry, document: bytes, registered: RegisteredCredential) -> None:
-        """Take step 3 for a sealed revision that other bytes follow."""
-        report = self._examine(inquiry, document)
-        if report.integrity not in GOOD:
-            inquiry.presented = Presented.ALTERED
-            self._steps.describe(inquiry, self._steps.open_registered(registered))
-            raise CheckFailed(
-                "unreadable" if report.integrity is Integrity.UNREADABLE else "altered", failed_rules(report)
-            )
-        inquiry.passed(
-            Step.DOCUMENT,
-            "updates",
-            "封存之后只增加了验证数据或换行",
-            "nothing but validation data or line ends stands behind the sealed file",
-        )
 
     def _examine(self, inquiry: Inquiry, document: bytes) -> DocumentReport:
         report = self._reader.examine(document, anchors=self._trust.ca_certs, crls=self._supplied.crls, now=inquiry.now)

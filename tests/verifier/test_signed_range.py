@@ -8,8 +8,8 @@ from verifier.signed_range import (
     check_contents,
     check_range,
     contents_at,
-    first_message,
     is_canonical_der,
+    last_signature,
     signed_ends,
 )
 
@@ -27,7 +27,7 @@ def test_the_range_and_its_message_are_found_from_the_bytes_alone() -> None:
     assert (signed.gap_start, signed.gap_end, signed.end) == (19, 37, len(whole))
     assert contents_at(whole, signed) == bytes.fromhex("3003020101000000")
     assert check_contents(whole, signed, bytes.fromhex("3003020101000000")) == bytes.fromhex("3003020101")
-    assert first_message(whole) == bytes.fromhex("3003020101")
+    assert last_signature(whole) == (signed, bytes.fromhex("3003020101"))
     assert signed_ends(whole) == []
     assert signed_ends(whole + b"more") == [len(whole)]
 
@@ -55,9 +55,9 @@ def test_odd_digits_other_contents_and_no_message_are_bad() -> None:
         check_contents(whole, signed, b"other")
     empty = whole.replace(b"3003020101000000", b"30ff020101000000")
     with pytest.raises(BadRange):
-        first_message(empty)
+        last_signature(empty)
     with pytest.raises(BadRange):
-        first_message(b"%PDF-1.7")
+        last_signature(b"%PDF-1.7")
 
 
 def test_only_so_many_revisions_are_tried() -> None:
