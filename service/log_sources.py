@@ -32,23 +32,30 @@ class LogUnreachable(UnavailableError):
         )
 
 
-def tiles_at(place: str, *, file_seconds: float = FILE_SECONDS, look_seconds: float = LOOK_SECONDS) -> Tiles:
+def tiles_at(
+    place: str,
+    *,
+    file_seconds: float = FILE_SECONDS,
+    look_seconds: float = LOOK_SECONDS,
+    most_bytes: int = _MAX_FILE_BYTES,
+) -> Tiles:
     """The files of a log, for one look: the time that all of them have begins with the first.
 
     Args:
         place: a folder, or an ``https://`` address under which ``checkpoint`` and ``tile/`` are.
         file_seconds: that an address has for each file.
         look_seconds: that an address has for all of them.
+        most_bytes: that a file from an address may have.
     """
     if place.startswith(("https://", "http://")):
-        return _HttpTiles(place.rstrip("/"), file_seconds, look_seconds)
+        return _HttpTiles(place.rstrip("/"), file_seconds, look_seconds, most_bytes)
     return TileFolder(Path(place))
 
 
 class _HttpTiles(Tiles):
     """Files over the net: from there and nowhere else, as they are, bounded in length and in time."""
 
-    def __init__(self, address: str, file_seconds: float, look_seconds: float) -> None:
+    def __init__(self, address: str, file_seconds: float, look_seconds: float, most_bytes: int) -> None:
         # It is heavy, and a log in a folder does without.
         import httpx  # noqa: PLC0415 - see above
 
@@ -62,6 +69,7 @@ class _HttpTiles(Tiles):
         self._troubles = (httpx.HTTPError, httpx.InvalidURL)
         self._file_seconds = file_seconds
         self._look_seconds = look_seconds
+        self._most_bytes = most_bytes
         self._until: float | None = None
 
     def _get(self, name: str) -> bytes | None:
@@ -83,8 +91,8 @@ class _HttpTiles(Tiles):
                 content = bytearray()
                 for part in answer.iter_raw():
                     content += part
-                    if len(content) > _MAX_FILE_BYTES:
-                        raise LogUnreachable(address, f"more than {_MAX_FILE_BYTES} bytes")
+                    if len(content) > self._most_bytes:
+                        raise LogUnreachable(address, f"more than {self._most_bytes} bytes")
                     if time.monotonic() > until:
                         raise LogUnreachable(address, f"not whole after {until - now:.0f} seconds")
         except self._troubles as error:

@@ -43,6 +43,7 @@ from service.custody import note_use
 from service.erasing import erase_again
 from service.folder import DataFolder, DataFolderInUse
 from service.house import House, SystemClock
+from service.log_sources import LogUnreachable, tiles_at
 from service.passphrase import passphrase_of
 from service.pinned import believe_trust_list
 from service.registry_address import registry_address
@@ -185,17 +186,9 @@ def outside_checkpoint(where: str, trust: TrustList) -> tuple[str, Checkpoint]:
     Raises:
         BadOutsideCheckpoint: it cannot be read, or is none of this log.
     """
-    import httpx  # noqa: PLC0415 - heavy, and only one command asks for a checkpoint from elsewhere
-
     try:
-        if where.startswith(("https://", "http://")):
-            answer = httpx.get(where, timeout=_SECONDS, follow_redirects=True)
-            answer.raise_for_status()
-            content = answer.content
-        else:
-            content = Path(where).read_bytes()
-        note = content[: MAX_CHECKPOINT_BYTES + 1].decode("utf-8")
-    except (OSError, UnicodeDecodeError, httpx.HTTPError) as error:
+        note = _fetched(where).decode("utf-8")
+    except (OSError, UnicodeDecodeError, LogUnreachable) as error:
         raise BadOutsideCheckpoint(where, f"cannot be read, {type(error).__name__}", "无法读取") from error
     problem = ("the trust list names no log key", "信任列表中没有日志密钥")
     for key in trust.keys:
@@ -205,6 +198,18 @@ def outside_checkpoint(where: str, trust: TrustList) -> tuple[str, Checkpoint]:
             except (BadNote, BadCheckpoint) as error:
                 problem = (error.en, error.zh)
     raise BadOutsideCheckpoint(where, *problem)
+
+
+def _fetched(where: str) -> bytes:
+    """Read no more than a checkpoint may have, and not for long, whoever serves it."""
+    if where.startswith(("https://", "http://")):
+        place, _, name = where.rpartition("/")
+        content = tiles_at(place, file_seconds=_SECONDS, most_bytes=MAX_CHECKPOINT_BYTES).fetch(name)
+        if content is None:
+            raise FileNotFoundError(where)
+        return content
+    with Path(where).open("rb") as file:
+        return file.read(MAX_CHECKPOINT_BYTES + 1)
 
 
 # ---- steps 2 to 4 -----------------------------------------------------------------------------------------------

@@ -4,10 +4,13 @@ import gzip
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from service.log_sources import LogUnreachable, tiles_at
+from service.restoring import MAX_CHECKPOINT_BYTES, BadOutsideCheckpoint, _fetched, outside_checkpoint
+from tests.service.test_cosigning import TRUST
 
 END = threading.Event()
 
@@ -80,3 +83,14 @@ def test_all_files_of_a_look_have_one_deadline(address: str) -> None:
     assert set(_Hostile.encodings) == {"identity"}
     with pytest.raises(LogUnreachable, match="all files together"):
         tiles_at(f"{address}/good", look_seconds=0.0).fetch("checkpoint")
+
+
+@pytest.mark.parametrize("kind", ["endless", "bomb", "elsewhere"])
+def test_a_checkpoint_for_a_restore_is_read_no_further_than_one_may_be_long(kind: str, address: str) -> None:
+    with pytest.raises(BadOutsideCheckpoint, match="LogUnreachable"):
+        outside_checkpoint(f"{address}/{kind}/checkpoint", TRUST)
+
+
+def test_a_file_that_is_named_as_a_checkpoint_is_read_no_further_either(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").write_bytes(b"x" * 3 * MAX_CHECKPOINT_BYTES)
+    assert len(_fetched(str(tmp_path / "checkpoint"))) == MAX_CHECKPOINT_BYTES + 1
