@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from credential.errors import InputError, UnavailableError
@@ -29,6 +29,8 @@ DATABASE = "registry"
 """Path, in a manifest, of the copy of the database; the ending says which kind."""
 
 MAX_NAMED = 3
+_MODES, _OWN = 0o755, 0o600  # what a restored file may be set to; whoever owns it can always read it
+_NEVER_KEPT = frozenset({"restoring.json", "recovery.json"})
 _BLOCK = 1 << 20
 
 
@@ -51,11 +53,11 @@ class BackupDamaged(UnavailableError):
 
     code = "backup-damaged"
 
-    def __init__(self, name: str, bad: Sequence[str]) -> None:
+    def __init__(self, name: str, bad: Sequence[str], why_en: str = "", why_zh: str = "") -> None:
         named = ", ".join(bad[:MAX_NAMED]) + (f" (+{len(bad) - MAX_NAMED})" if len(bad) > MAX_NAMED else "")
         super().__init__(
-            f"the backup {name} is damaged: {named}; use another backup, and find out what happened to this one",
-            f"备份 {name} 已损坏: {named}; 请改用其他备份, 并查明原因",
+            f"the backup {name} is damaged: {named}{why_en}; use another one, and find out what happened to it",
+            f"备份 {name} 已损坏: {named}{why_zh}; 请改用其他备份, 并查明原因",
         )
         self.bad = tuple(bad)
 
@@ -146,9 +148,8 @@ class BackupStore:
             found = Manifest(**told, files=files)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BackupDamaged(name, [MANIFEST]) from error
-        if any(not _is_inside(one.path) or not _is_inside(one.at) for one in files):
-            raise BackupDamaged(name, [MANIFEST])
-        return found
+        self._check_manifest(found)
+        return replace(found, files=tuple(replace(one, mode=one.mode & _MODES | _OWN) for one in files))
 
     def write(self, manifest: Manifest) -> None:
         """Finish a backup: once this returns it is there, and survives a power cut."""
@@ -167,7 +168,7 @@ class BackupStore:
             BackupDamaged: names the files that are missing or changed.
         """
         removed = self.removed()
-        bad = [one.path for one in manifest.files if one.at not in removed and not self._is_whole(one)]
+        bad = [one.path for one in manifest.files if one.at not in removed and not self.is_whole(one)]
         if bad:
             raise BackupDamaged(manifest.name, bad)
         return len(manifest.files)
@@ -208,7 +209,40 @@ class BackupStore:
             if path.relative_to(self.folder).as_posix() not in used:
                 path.unlink()
 
-    def _is_whole(self, one: KeptFile) -> bool:
+    def _check_manifest(self, manifest: Manifest) -> None:
+        """Refuse what no backup of ours ever was: a manifest is not signed, and a folder of backups travels.
+
+        Raises:
+            BackupDamaged: names the first entry that is wrong, and why.
+        """
+
+        def refuse(what: object, why_en: str, why_zh: str) -> BackupDamaged:
+            return BackupDamaged(manifest.name, [f"{MANIFEST} {what!r}"], f" {why_en}", why_zh)
+
+        folders: set[Path] = set()
+        paths: set[str] = set()
+        for one in manifest.files:
+            if not all(isinstance(text, str) for text in (one.path, one.at, one.digest)):
+                raise refuse(one.path, "is no path", "不是路径")
+            if not _is_inside(one.path) or not _is_inside(one.at):
+                raise refuse(one.path, "leads out of its folder", "指向目录之外")
+            if one.path in paths or one.path in _NEVER_KEPT:
+                raise refuse(one.path, "is not for a manifest to say", "不应列在清单中")
+            if type(one.mode) is not int or type(one.length) is not int or not 0 <= one.mode <= 0o777:  # not a bool
+                raise refuse(one.path, f"has the mode {one.mode!r}", f"的权限为 {one.mode!r}")
+            place = self.folder / one.at
+            above = {each for each in place.parents if each.is_relative_to(self.folder) and each != self.folder}
+            if place.is_symlink() or any(each.is_symlink() for each in above - folders):
+                raise refuse(one.path, "lies behind a link", "经由符号链接")
+            folders |= above
+            paths.add(one.path)
+        databases = {path for path in paths if path.startswith(f"{DATABASE}.")}
+        ending = {"sqlite": "sqlite", "postgresql": "dump"}.get(manifest.database)
+        if databases != {f"{DATABASE}.{ending}"}:
+            raise refuse(sorted(databases), "is not one database of its kind", "应为一个同类的数据库")
+
+    def is_whole(self, one: KeptFile) -> bool:
+        """Whether a file of a backup is as it was written."""
         try:
             path = self.folder / one.at
             return path.stat().st_size == one.length and digest_of(path) == one.digest
@@ -270,4 +304,4 @@ def regular_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 def _is_inside(path: str) -> bool:
     parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith("/") and ".." not in parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts and "\0" not in path

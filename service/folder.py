@@ -1,6 +1,7 @@
 """The data folder: where everything of one installation lies, and the little that it says of itself."""
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -155,8 +156,16 @@ class DataFolder:
         told = asdict(installation) | {"format": FOLDER_FORMAT}
         if not installation.former_origins:
             del told["former_origins"]
-        fresh.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(told, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # it names the log; an empty one after a power cut would be no installation
         fresh.replace(self.root / _ABOUT)
+        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def told_format(self) -> int | None:
         """The format that the folder says it has; None for one that does not say it."""

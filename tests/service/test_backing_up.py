@@ -1,5 +1,7 @@
 """Backups: consistent while the service runs, nothing copied twice, every damage found; restores that refuse."""
 
+import hashlib
+import json
 import shutil
 import sqlite3
 import threading
@@ -164,6 +166,63 @@ def test_a_manifest_cannot_lead_out_of_the_data_folder(own: Path, fresh: Path) -
     file.write_text(file.read_text().replace('"path": "installation.json"', '"path": "../installation.json"'))
     assert run("--data", fresh, "restore", own).error == "backup-damaged"
     assert not (fresh.parent / "installation.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "why"),
+    [
+        ("public/s", 0o4755, "has the mode"),
+        ("public/s", -1, "has the mode"),
+        ("public/s", "420", "has the mode"),
+        ("public/s", True, "has the mode"),
+        ("public/a\0b", 0o644, "leads out of its folder"),
+        ("../escaped", 0o644, "leads out of its folder"),
+        ("/escaped", 0o644, "leads out of its folder"),
+        (".", 0o644, "leads out of its folder"),
+        (7, 0o644, "is no path"),
+        ("restoring.json", 0o644, "is not for a manifest to say"),
+        ("installation.json", 0o644, "is not for a manifest to say"),
+        ("registry.dump", 0o644, "is not one database"),
+        ("registry.sqlite-wal", 0o644, "is not one database"),
+    ],
+)
+def test_a_manifest_says_nothing_that_no_backup_of_ours_said(
+    own: Path, fresh: Path, path: object, mode: object, why: str
+) -> None:
+    add_to_manifest(own, path=path, mode=mode)
+    found = run("--data", fresh, "restore", own)
+    assert (found.error, why in found.err) == ("backup-damaged", True), found
+    assert [one.name for one in fresh.iterdir()] == ["cache"]
+
+
+@pytest.mark.parametrize("link", ["file", "folder"])
+def test_a_link_in_a_folder_of_backups_is_not_followed(own: Path, fresh: Path, link: str) -> None:
+    outside = own.parent / "outside"
+    outside.mkdir()
+    (outside / "extra").write_bytes(b"extra")
+    if link == "file":
+        (own / "extra").symlink_to(outside / "extra")
+    else:
+        (own / "folder").symlink_to(outside)
+    add_to_manifest(own, at="extra" if link == "file" else "folder/extra")
+    found = run("--data", fresh, "restore", own)
+    assert (found.error, "behind a link" in found.err) == ("backup-damaged", True)
+
+
+def test_nobody_else_may_write_what_was_restored(own: Path, fresh: Path) -> None:
+    (own / "extra").write_bytes(b"extra")
+    add_to_manifest(own, mode=0o777)
+    yinzheng(fresh, "restore", own)
+    assert (fresh / "public" / "extra").stat().st_mode & 0o7777 == 0o755
+
+
+def add_to_manifest(own: Path, **changes: object) -> None:
+    file = own / BackupStore(own).names()[-1] / MANIFEST
+    told = json.loads(file.read_text("utf-8"))
+    digest = hashlib.sha256(b"extra").hexdigest()
+    extra = {"path": "public/extra", "at": "extra", "length": 5, "digest": digest, "mode": 0o644}
+    told["files"].append(extra | changes)
+    file.write_text(json.dumps(told), "utf-8")
 
 
 def test_a_backup_that_was_cut_off_is_none_and_the_next_one_is_whole(
