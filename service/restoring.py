@@ -4,10 +4,11 @@
 2. A mark is set: until the restore is finished nothing but the same restore may touch the folder.
 3. Files are put back, then the database.
 4. What survived the loss is put beside it: objects that are newer than the
-   backup (reserve records, packs), and what is published (status lists, log).
-5. The newest checkpoint that was kept outside is compared. If it is ahead, it is
-   put where the sequencer and everybody else looks, so that nothing is issued
-   before `yinzheng recover`.
+   backup (reserve records, packs, marks of the erased), and what is published
+   (status lists, log). Newer backups in the same folder survived too.
+5. The newest checkpoint that was kept outside, or is in a newer backup, is
+   compared. If it is ahead, it is put where the sequencer and everybody else
+   looks, so that nothing is issued before `yinzheng recover`.
 6. Persons who were erased after the backup are erased again.
 7. The restore is noted on the history, and the mark is taken away.
 
@@ -16,9 +17,7 @@ Killed anywhere, the same command goes on.
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from credential.dsse import open_envelope
@@ -35,17 +34,32 @@ from registry.log.reader import committed_size
 from registry.log.rebuilding import rebuild_tiles
 from registry.log.tiles import LogDamaged, TileFolder
 from registry.restored import committed_root
-from registry.status.published import token_times
-from registry.status.token_list import BadStatusToken
-from service.backup_store import BackupFailed, BackupStore, KeptFile, Manifest, copy_durably, digest_of, regular_files
+from service.backup_store import (
+    SHARED,
+    BackupFailed,
+    BackupStore,
+    KeptFile,
+    Manifest,
+    copy_durably,
+    digest_of,
+    regular_files,
+)
 from service.behind import unfinished_restore
 from service.custody import note_use
 from service.erasing import erase_again
 from service.folder import DataFolder, DataFolderInUse
 from service.house import House, SystemClock
-from service.log_sources import LogUnreachable, tiles_at
 from service.passphrase import passphrase_of
-from service.pinned import believe_trust_list
+from service.published_since import (
+    Published,
+    RestoredElsewhere,
+    checkpoints_of,
+    keep_log,
+    published_in,
+    published_since,
+    put_status_lists,
+    put_trust_list,
+)
 from service.registry_address import registry_address
 from service.settings import Settings
 
@@ -67,19 +81,6 @@ class BadOutsideCheckpoint(InputError):
             f"{where} 不是本日志的检查点({why_zh}); 请指明另行保存的副本或已公布的检查点",
         )
         self.where = where
-
-
-class RestoredElsewhere(RefusedError):
-    """Backup and checkpoint belong to different trees."""
-
-    code = "restored-forked"
-
-    def __init__(self, where: str, size: int) -> None:
-        super().__init__(
-            f"the checkpoint {where} of {size} entries is not that of the restored log: one of the two was forged or "
-            "belongs to another installation; find out which before you go on",
-            f"检查点 {where}({size} 条)与恢复的日志不符: 其中之一系伪造或属于其他系统; 请先查明再继续",
-        )
 
 
 class KeysNeeded(ConfigError):
@@ -164,18 +165,24 @@ def restore(settings: Settings, source: Path, survivors: Survivors, *, name: str
         OtherDatabase: the database is of another kind, or not empty.
         KeysNeeded: the keys are nowhere.
         BadOutsideCheckpoint: a checkpoint that was named is none of this log.
-        RestoredElsewhere: it is of another tree.
+        RestoredElsewhere: it is of another tree, or a newer backup in the folder is of the log that followed.
     """
     store = BackupStore(source)
     manifest = store.read(name)
     store.check(manifest)
+    since = published_since(store, manifest)
     folder = DataFolder(settings.data)
     _begin(settings, folder, manifest)
     _put_back(store, folder, manifest)
     _put_back_database(settings, store, folder, manifest)
     _put_keys(folder, survivors.keys)
-    newer = _put_objects(folder, survivors.blobs)
-    known, published = _compare(settings, folder, survivors)
+    newer = 0 if survivors.blobs is None else _put_objects(folder, survivors.blobs, frozenset())
+    shared = f"{SHARED}/blobs/"
+    taken_out = frozenset(at.removeprefix(shared) for at in store.removed())
+    newer += _put_objects(folder, source / shared, taken_out)
+    if survivors.published is not None:
+        since.append(published_in(survivors.published))
+    known, published = _compare(settings, folder, survivors.checkpoints, since)
     found = Restored(manifest, known, published, newer, 0)
     return replace(found, erased_again=_finish(settings, folder, found))
 
@@ -186,9 +193,17 @@ def outside_checkpoint(where: str, trust: TrustList) -> tuple[str, Checkpoint]:
     Raises:
         BadOutsideCheckpoint: it cannot be read, or is none of this log.
     """
+    import httpx  # noqa: PLC0415 - heavy, and only one command asks for a checkpoint from elsewhere
+
     try:
-        note = _fetched(where).decode("utf-8")
-    except (OSError, UnicodeDecodeError, LogUnreachable) as error:
+        if where.startswith(("https://", "http://")):
+            answer = httpx.get(where, timeout=_SECONDS, follow_redirects=True)
+            answer.raise_for_status()
+            content = answer.content
+        else:
+            content = Path(where).read_bytes()
+        note = content[: MAX_CHECKPOINT_BYTES + 1].decode("utf-8")
+    except (OSError, UnicodeDecodeError, httpx.HTTPError) as error:
         raise BadOutsideCheckpoint(where, f"cannot be read, {type(error).__name__}", "无法读取") from error
     problem = ("the trust list names no log key", "信任列表中没有日志密钥")
     for key in trust.keys:
@@ -198,18 +213,6 @@ def outside_checkpoint(where: str, trust: TrustList) -> tuple[str, Checkpoint]:
             except (BadNote, BadCheckpoint) as error:
                 problem = (error.en, error.zh)
     raise BadOutsideCheckpoint(where, *problem)
-
-
-def _fetched(where: str) -> bytes:
-    """Read no more than a checkpoint may have, and not for long, whoever serves it."""
-    if where.startswith(("https://", "http://")):
-        place, _, name = where.rpartition("/")
-        content = tiles_at(place, file_seconds=_SECONDS, most_bytes=MAX_CHECKPOINT_BYTES).fetch(name)
-        if content is None:
-            raise FileNotFoundError(where)
-        return content
-    with Path(where).open("rb") as file:
-        return file.read(MAX_CHECKPOINT_BYTES + 1)
 
 
 # ---- steps 2 to 4 -----------------------------------------------------------------------------------------------
@@ -268,14 +271,12 @@ def _put_keys(folder: DataFolder, keys: Path | None) -> None:
     folder.keys.chmod(0o700)
 
 
-def _put_objects(folder: DataFolder, blobs: Path | None) -> int:
+def _put_objects(folder: DataFolder, blobs: Path, taken_out: frozenset[str]) -> int:
     """Copy objects that survived and are not in the backup; what is there under a name is the same."""
-    if blobs is None:
-        return 0
     newer = 0
     for path, file in regular_files(blobs):
         target = folder.blobs / path
-        if not target.exists():
+        if path not in taken_out and not target.exists():
             copy_durably(file, target, file.stat().st_mode & 0o777)
             newer += 1
     return newer
@@ -284,13 +285,14 @@ def _put_objects(folder: DataFolder, blobs: Path | None) -> int:
 # ---- step 5 -----------------------------------------------------------------------------------------------------
 
 
-def _compare(settings: Settings, folder: DataFolder, survivors: Survivors) -> tuple[int, int]:
+def _compare(
+    settings: Settings, folder: DataFolder, checkpoints: Sequence[str], since: Sequence[Published]
+) -> tuple[int, int]:
     """Compare with every checkpoint there is, and put the newest where it is seen; returns known and published."""
+    for each in since:  # first, for a later checkpoint may be signed by a later key
+        put_trust_list(folder, each)
     trust = read_trust_list(open_envelope(folder.trust_list.read_bytes(), PAYLOAD_TYPE).payload)
-    named = list(survivors.checkpoints)
-    survived = None if survivors.published is None else survivors.published / "log" / "checkpoint"
-    if survived is not None and survived.is_file():
-        named.append(str(survived))
+    named = [*checkpoints, *checkpoints_of(since)]
     database = open_database(registry_address(settings))
     try:
         found = [(where, *outside_checkpoint(where, trust)) for where in named]
@@ -301,15 +303,25 @@ def _compare(settings: Settings, folder: DataFolder, survivors: Survivors) -> tu
                 if 0 < checkpoint.size <= known:
                     root = committed_root(session, checkpoint.size)
                     if root is not None and root != checkpoint.root:
-                        raise RestoredElsewhere(where, checkpoint.size)
+                        raise _forked(where, checkpoint.size)
     finally:
         database.close()
     newest = max(found, key=lambda one: one[2].size, default=None)
+    for each in since:
+        put_status_lists(folder, each, trust)
     if newest is not None and newest[2].size > known:
         replace_durably({folder.checkpoint_copy: newest[1].encode()})
-    if survivors.published is not None:
-        _put_published(folder, survivors.published, is_behind=newest is not None and newest[2].size > known)
+        for each in reversed(since):
+            keep_log(folder, each)
     return known, 0 if newest is None else newest[2].size
+
+
+def _forked(where: str, size: int) -> RestoredElsewhere:
+    return RestoredElsewhere(
+        f"the checkpoint {where} of {size} entries is not that of the restored log: one of the two was forged or "
+        "belongs to another installation; find out which before you go on",
+        f"检查点 {where}({size} 条)与恢复的日志不符: 其中之一系伪造或属于其他系统; 请先查明再继续",
+    )
 
 
 def _complete_tiles(folder: DataFolder, database: Database) -> None:
@@ -323,34 +335,6 @@ def _complete_tiles(folder: DataFolder, database: Database) -> None:
         is_whole = False
     if not is_whole:
         rebuild_tiles(database, folder.log, size, root)
-
-
-def _put_published(folder: DataFolder, published: Path, *, is_behind: bool) -> None:
-    """Keep the newest status lists and trust list, and when the registry is behind, the log that it is behind of."""
-    for path, file in regular_files(published / "status"):
-        target, content = folder.status / path, file.read_bytes()
-        if not target.is_file() or _expires(content) > _expires(target.read_bytes()):
-            replace_durably({target: content})
-    newest = published / "trust-list.json"
-    if newest.is_file():
-        # An older one, or one that the pinned roots did not sign, is passed over.
-        with suppress(RefusedError):
-            envelope = newest.read_bytes()
-            believe_trust_list(folder, envelope, SystemClock().now())
-            replace_durably({folder.trust_list: envelope})
-    if is_behind:
-        kept = folder.former_logs / "survived"
-        for path, file in regular_files(published / "log"):
-            if not (kept / path).is_file():
-                replace_durably({kept / path: file.read_bytes()})
-
-
-def _expires(token: bytes) -> datetime:
-    """When a status list ends; whoever reads it checks its signature."""
-    try:
-        return token_times(token).expires
-    except BadStatusToken:
-        return datetime.min.replace(tzinfo=UTC)
 
 
 # ---- steps 6 and 7 ----------------------------------------------------------------------------------------------
