@@ -45,14 +45,25 @@ PAYLOAD_TYPE = "application/vnd.yinzheng.trust-list+json"
 
 
 class TrustListNotSigned(RefusedError):
-    """Too few of the roots have signed."""
+    """Too few of the roots have signed.
+
+    Args:
+        found: good signatures.
+        threshold: how many are needed.
+        cure: what is to be done, in English and Chinese; for whoever has got the list from somebody else by default.
+    """
 
     code = "trust-list-not-signed"
 
-    def __init__(self, found: int, threshold: int) -> None:
+    def __init__(
+        self,
+        found: int,
+        threshold: int,
+        cure: tuple[str, str] = ("get it from its publisher again", "请向发布方重新获取"),
+    ) -> None:
         super().__init__(
-            f"the trust list has {found} good root signatures of {threshold} needed; get it from its publisher again",
-            f"信任列表只有 {found} 个有效的根签名, 需要 {threshold} 个; 请向发布方重新获取",
+            f"the trust list has {found} good root signatures of {threshold} needed; {cure[0]}",
+            f"信任列表只有 {found} 个有效的根签名, 需要 {threshold} 个; {cure[1]}",
         )
         self.found = found
         self.threshold = threshold

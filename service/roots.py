@@ -22,7 +22,7 @@ from credential.cose import key_id
 from credential.dsse import BadEnvelope, add_signatures, join_envelopes, open_envelope
 from credential.errors import InputError, RefusedError
 from credential.ports import Algorithm, Signer
-from credential.trust import PAYLOAD_TYPE, Role, TrustList, open_trust_list
+from credential.trust import PAYLOAD_TYPE, Role, TrustList, TrustListNotSigned, open_trust_list
 from keys.file_signer import FileSigner, create_key, load_signer
 from keys.pkcs8 import COST, ScryptCost
 from registry.history import Entry, HistoryKind, append, log_head
@@ -197,6 +197,7 @@ def publish_drafts(house: "House", paths: Sequence[Path]) -> TrustList:
     Raises:
         BadEnvelope: the copies do not hold the same.
         NotTheDraft: another draft waits here by now.
+        TrustListNotSigned: too few roots have signed; it says how many are missing.
         and what ``service.trust.publish_signed`` raises.
     """
     envelope = join_envelopes([open_envelope(read_draft(path), PAYLOAD_TYPE) for path in paths])
@@ -206,7 +207,13 @@ def publish_drafts(house: "House", paths: Sequence[Path]) -> TrustList:
     if waiting is not None:  # what was signed here when it was drafted counts too
         copies = [open_envelope(one, PAYLOAD_TYPE) for one in (waiting.envelope, envelope)]
         envelope = join_envelopes(copies)
-    return publish_signed(house, envelope, "signed elsewhere" if waiting is None else waiting.why)
+    try:
+        return publish_signed(house, envelope, "signed elsewhere" if waiting is None else waiting.why)
+    except TrustListNotSigned as error:
+        missing = error.threshold - error.found
+        en = f"{missing} missing: have as many custodians run yinzheng trust sign, then publish all copies together"
+        zh = f"还缺 {missing} 个: 请再由 {missing} 位保管人执行 yinzheng trust sign, 再将各份草稿一并发布"
+        raise TrustListNotSigned(error.found, error.threshold, (en, zh)) from error
 
 
 def set_roots(house: "House", roots: Sequence[bytes], threshold: int) -> Amended:

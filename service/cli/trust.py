@@ -172,13 +172,31 @@ def trust_sign(
                     "[yellow]the list does not name this root: it counts only as an old root, at a change of roots[/]",
                 )
             )
-    written = plain(str(out or file))
+    signed = out or file
+    written = plain(str(signed))
     console.print(
         say(
             f"已签名: {written}; 请带回执行 yinzheng trust publish",
             f"signed: {written}; take it back, then: yinzheng trust publish",
         )
     )
+    found = len(open_envelope(read_draft(signed), PAYLOAD_TYPE).signers(trust.roots))
+    if found < trust.threshold:
+        missing = trust.threshold - found
+        console.print(
+            say(
+                f"[yellow]本文件已有 {found}/{trust.threshold} 个根签名, 还缺 {missing} 个[/]",
+                f"[yellow]this file has {found} of {trust.threshold} root signatures, {missing} are missing[/]",
+            )
+        )
+    else:
+        console.print(
+            say(
+                f"[green]签名已够[/]({found}/{trust.threshold}); 若本版更换了根密钥, 旧根也须签够",
+                f"[green]enough roots have signed[/] ({found} of {trust.threshold}); where the roots are changed, "
+                "enough old ones have to as well",
+            )
+        )
 
 
 def trust_publish(context: typer.Context, files: Lists) -> None:

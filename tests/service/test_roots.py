@@ -104,7 +104,15 @@ def test_the_whole_way_by_command(data: Path, stick: Path, tmp_path: Path, monke
         assert "not-confirmed" in run("trust", "sign", copy, "--root", key, *secret).err
         ran = run("trust", "sign", copy, "--root", key, *secret, "--yes")
         assert ran.code == 0, ran.err
-    assert run("--data", data, "trust", "publish", copies[0]).error == "trust-list-not-signed"
+        assert "this file has 1 of 2 root signatures, 1 are missing" in ran.out
+    both = Path(shutil.copy(copies[0], tmp_path / "both.json"))
+    ran = run("trust", "sign", both, "--root", tmp_path / "root4.pem", *secret, "--yes")
+    assert "enough roots have signed" in ran.out
+    ran = run("--data", data, "trust", "publish", copies[0])
+    assert ran.error == "trust-list-not-signed"
+    assert "1 missing: have as many custodians run yinzheng trust sign" in ran.err
+    ran = run("--data", data, "trust", "publish", copies[0], environ={"YINZHENG_LANG": "zh"})
+    assert "还缺 1 个: 请再由 1 位保管人执行 yinzheng trust sign" in ran.err
     assert run("--data", data, "trust", "publish", *copies).code == 0
     ran = run("--data", data, "trust", "roots", "offline", "--yes")
     assert ran.code == 0, ran.err
