@@ -105,10 +105,10 @@ def judge_chain(name: str, public_key: bytes, chain: Sequence[bytes], now: datet
     for cert in certs:
         _check_time(cert, now)
     if _constraints(certs[0]).ca:
-        raise UnfitCertificate(_named(certs[0]), "it is a CA's, not a signer's", "它是 CA 证书, 不是签名证书")
+        raise UnfitCertificate(name_of(certs[0]), "it is a CA's, not a signer's", "它是 CA 证书, 不是签名证书")
     if not _has_key_usage(certs[0]) or not may_sign_documents(certs[0]):
         raise UnfitCertificate(
-            _named(certs[0]),
+            name_of(certs[0]),
             "its key usage does not allow signing documents; ask the CA for digital signature or non-repudiation",
             "密钥用途不允许签署文档; 请向认证机构申请用途为数字签名或不可否认的证书",
         )
@@ -129,6 +129,26 @@ def names_issuer(cert: bytes, issuer: Issuer) -> bool:
     return _value(subject, NameOID.ORGANIZATION_NAME) == issuer.name[:_NAME_CHARACTERS]
 
 
+def without_list_address(chain: Sequence[bytes]) -> list[str]:
+    """The certificates of a chain but its root that name no address of their revocation list, by their common names.
+
+    Nothing can prove later that such a one was not revoked, so that B-LT is out of reach.
+    """
+    certs = [x509.load_der_x509_certificate(one) for one in chain]
+    return [name_of(one) for one in certs if one.issuer != one.subject and not list_addresses(one)]
+
+
+def list_addresses(cert: x509.Certificate) -> list[str]:
+    """The addresses of its revocation list that a certificate names (RFC 5280, 4.2.1.13)."""
+    try:
+        points = cert.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return []
+    names = [name for point in points for name in point.full_name or ()]
+    urls = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)]
+    return [url for url in urls if url.startswith(("http://", "https://"))]
+
+
 def _check_root(root: x509.Certificate) -> None:
     if root.issuer == root.subject and not _is_strongly_signed(root):
         return  # an old one, signed with SHA-1: whoever believes it has it from elsewhere
@@ -136,7 +156,7 @@ def _check_root(root: x509.Certificate) -> None:
         root.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise UnfitCertificate(
-            _named(root),
+            name_of(root),
             "the last one is no root: it did not sign itself; put the CA's root at the end of the file",
             "最后一张不是根证书(未自签); 请在文件末尾加上认证机构的根证书",
         ) from error
@@ -145,22 +165,22 @@ def _check_root(root: x509.Certificate) -> None:
 def _check_ca(ca: x509.Certificate, depth: int) -> None:
     constraints = _constraints(ca)
     if not constraints.ca or (_has_key_usage(ca) and not _usage(ca).key_cert_sign):
-        raise UnfitCertificate(_named(ca), "it may not issue certificates", "它无权签发证书")
+        raise UnfitCertificate(name_of(ca), "it may not issue certificates", "它无权签发证书")
     if constraints.path_length is not None and constraints.path_length < depth:
-        raise UnfitCertificate(_named(ca), "it may not have so many CAs below it", "其下级 CA 层数超出限制")
+        raise UnfitCertificate(name_of(ca), "it may not have so many CAs below it", "其下级 CA 层数超出限制")
 
 
 def _check_strength(cert: x509.Certificate, *, is_root: bool) -> None:
     kind, is_strong = describe_key(cert)
     if not is_strong:
         raise UnfitCertificate(
-            _named(cert),
+            name_of(cert),
             f"its key ({kind}) is weak, or of a kind that PDF readers do not verify",
             f"密钥({kind})强度不足, 或为 PDF 阅读器不支持的类型",
         )
     if not (_is_strongly_signed(cert) or (is_root and cert.issuer == cert.subject)):
         raise UnfitCertificate(
-            _named(cert),
+            name_of(cert),
             "it is signed with a weak digest; ask the CA for one signed with SHA-256",
             "其签名使用了过弱的摘要算法; 请向认证机构申请以 SHA-256 签名的证书",
         )
@@ -175,7 +195,7 @@ def _check_time(cert: x509.Certificate, now: datetime) -> None:
     start, end = cert.not_valid_before_utc, cert.not_valid_after_utc
     if not start <= now <= end:
         raise UnfitCertificate(
-            _named(cert),
+            name_of(cert),
             f"it is valid from {start:%Y-%m-%d} to {end:%Y-%m-%d}, which today is not",
             f"其有效期为 {start:%Y-%m-%d} 至 {end:%Y-%m-%d}, 今天不在其内",
         )
@@ -196,7 +216,8 @@ def _usage(cert: x509.Certificate) -> x509.KeyUsage:
     return cert.extensions.get_extension_for_class(x509.KeyUsage).value
 
 
-def _named(cert: x509.Certificate) -> str:
+def name_of(cert: x509.Certificate) -> str:
+    """Whose a certificate is, for people: its common name, else all that stands there."""
     return _value(cert.subject, NameOID.COMMON_NAME) or cert.subject.rfc4514_string()
 
 

@@ -92,7 +92,10 @@ def _log(house: House) -> Iterator[Finding]:
             "bad",
             name,
             ("检查点早于副本: 数据可能是旧备份", "older than its copy: an old backup was restored"),
-            ("请恢复最新备份; 此前不得出证", "restore the newest backup; do not issue before"),
+            (
+                "请恢复最新备份, 没有更新的备份时执行 yinzheng recover(见 docs/backup.md); 此前不得出证",
+                "restore the newest backup, or without one run yinzheng recover (docs/backup.md); do not issue before",
+            ),
         )
     elif kept.size == checkpoint.size and kept.root != checkpoint.root:
         yield Finding(

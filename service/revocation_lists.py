@@ -9,9 +9,10 @@ import httpx
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
+from cryptography.x509.oid import CRLEntryExtensionOID
 
 from credential.errors import UnavailableError
+from service.certificates import list_addresses, name_of
 from service.crl import publish_crls
 
 if TYPE_CHECKING:
@@ -26,15 +27,18 @@ _TELLS_OF_ENDED = x509.ObjectIdentifier("2.5.29.60")
 """expiredCertsOnCRL (X.509, 9.5.2.8): the list keeps certificates that have ended."""
 
 
+_LATER = ("run yinzheng archive renew again later", "请稍后重新运行 yinzheng archive renew")
+
+
 class NoRevocationList(UnavailableError):
     """A certificate's revocation list cannot be had, or not yet a young enough one."""
 
     code = "no-revocation-list"
 
-    def __init__(self, subject: str, why_en: str, why_zh: str) -> None:
+    def __init__(self, subject: str, why_en: str, why_zh: str, cure: tuple[str, str] = _LATER) -> None:
         super().__init__(
-            f"no revocation list for {subject}: {why_en}; run yinzheng archive renew again later",
-            f"未能取得 {subject} 的吊销列表: {why_zh}; 请稍后重新运行 yinzheng archive renew",
+            f"no revocation list for {subject}: {why_en}; {cure[0]}",
+            f"未能取得 {subject} 的吊销列表: {why_zh}; {cure[1]}",
         )
 
 
@@ -54,8 +58,8 @@ class Listed:
 
     @property
     def subject(self) -> str:
-        """Whose it is (RFC 4514)."""
-        return x509.load_der_x509_certificate(self.certificate).subject.rfc4514_string()
+        """Whose it is, for people."""
+        return name_of(x509.load_der_x509_certificate(self.certificate))
 
 
 def find_listed(certificates: Iterable[bytes], lists: Iterable[bytes]) -> list[Listed]:
@@ -117,16 +121,23 @@ class RevocationLists:
         return list(dict.fromkeys(found))
 
     def _list_of(self, certificate: x509.Certificate, others: Sequence[x509.Certificate], after: datetime) -> bytes:
-        name = certificate.subject.rfc4514_string()
+        name = name_of(certificate)
         issuers = [one for one in others if _has_issued(one, certificate)]
         if not issuers:
             raise NoRevocationList(name, "its issuer is not known", "签发者未知")
-        why = ("it names no place where its list is", "证书未注明吊销列表的地址")
+        why = None
         for content in self._candidates(certificate, after):
             wrong = _why_not(content, issuers, after) or _why_too_late(content, certificate, self._house.now())
             if wrong is None:
                 return content
             why = wrong
+        if why is None:  # waiting does not help: nothing that this certificate has signed will ever reach B-LT
+            raise NoRevocationList(
+                name,
+                "it names no place where its list is, so that B-LT cannot be reached",
+                "该证书未注明吊销列表地址, 达不到 B-LT",
+                ("ask the CA for a certificate that does", "请向认证机构换发含 CRL 地址的证书"),
+            )
         raise NoRevocationList(name, *why)
 
     def _candidates(self, certificate: x509.Certificate, after: datetime) -> Iterable[bytes]:
@@ -134,7 +145,7 @@ class RevocationLists:
         if own is not None:
             yield own
             return  # what is published elsewhere is the same
-        for url in _places(certificate):
+        for url in list_addresses(certificate):
             kept = self._fetched.get(url)
             if kept is None or x509.load_der_x509_crl(kept).last_update_utc < after:
                 self._fetched[url] = kept = _fetch(url)
@@ -188,18 +199,6 @@ def _why_too_late(content: bytes, certificate: x509.Certificate, now: datetime) 
         day = certificate.not_valid_after_utc.isoformat(timespec="seconds")
         return f"it ended on {day}, and lists no longer tell of it", f"证书已于 {day} 到期, 列表不再包含其状态"
     return None
-
-
-def _places(certificate: x509.Certificate) -> list[str]:
-    """The addresses that a certificate names (RFC 5280, 4.2.1.13)."""
-    try:
-        extension = certificate.extensions.get_extension_for_oid(ExtensionOID.CRL_DISTRIBUTION_POINTS)
-    except x509.ExtensionNotFound:
-        return []
-    points = extension.value if isinstance(extension.value, x509.CRLDistributionPoints) else ()
-    names = [name for point in points for name in point.full_name or ()]
-    urls = [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)]
-    return [url for url in urls if url.startswith(("http://", "https://"))]
 
 
 def _fetch(url: str) -> bytes:

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from credential.errors import InputError
 from credential.profile import SignatureProfile
-from credential.trust import TrustList
+from credential.trust import Role, TrustList
 from issuer.office import BEIJING
 from registry.issuers import set_signature_profile
 from service.cli.amended import show_amended
+from service.cli.keys import warn_without_lists
 from service.cli.language import say, sentence
 from service.cli.opening import house_of
 from service.cli.screens import console, plain, progress_bar, table
@@ -153,6 +154,8 @@ def archive_profile(
         raise NoTimestampAuthority(profile)
     with house.database.transaction() as session:
         set_signature_profile(session, issuer, profile)
+    if profile.has_evidence:
+        warn_without_lists(house.store.entry(Role.PDF, issuer).chain)
     console.print(
         say(
             f"{plain(issuer)} 今后按 {profile} 签名; 已复核未制证的批次须重新提交复核",

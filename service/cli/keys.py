@@ -1,6 +1,7 @@
 """``keys list|make|csr|import``: signing keys, where they are kept, and their certificates."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from credential.errors import InputError
 from credential.ports import Algorithm
 from credential.trust import Role
 from keys.entry import IN_FILE, KeyEntry, KeyState
+from service.certificates import without_list_address
 from service.cli.amended import show_amended
 from service.cli.keeping import keys_app
 from service.cli.language import say
@@ -127,7 +129,7 @@ def keys_make(
         made = make_key(house, role, owner, kind, kept_in)
     _show(say("密钥已创建, 尚未启用", "the key is made and not yet active"), made)
     if role is Role.PDF:
-        command = f"yinzheng keys csr --issuer {owner} --out {made.name}.csr"
+        command = f"yinzheng keys csr --issuer {owner} --out pdf.csr"
         console.print(say(f"下一步: {command}", f"next: {command}"), soft_wrap=True)
 
 
@@ -195,9 +197,29 @@ def keys_import(
         )
         return
     _show(say("证书已导入", "the certificate is in"), imported.entry)
+    warn_without_lists(imported.entry.chain)
     if imported.entry.state is KeyState.PENDING:
-        command = f"yinzheng keys activate --role pdf --issuer {issuer} --generation {imported.entry.generation}"
-        console.print(say(f"下一步: {command}", f"next: {command}"), soft_wrap=True)
+        command = f"yinzheng keys activate pdf --issuer {issuer}"
+        console.print(
+            say(
+                f"信任列表发布后(建议隔一天, 待各方取得): {command}",
+                f"once the trust list is published, and verifiers have had a day to fetch it: {command}",
+            ),
+            soft_wrap=True,
+        )
+
+
+def warn_without_lists(chain: Sequence[bytes]) -> None:
+    """Warn where certificates of a chain do not say where their revocation lists are, while they can be had anew."""
+    for name in without_list_address(chain):
+        console.print(
+            say(
+                f"[yellow]![/] {plain(name)}: 该证书未注明吊销列表地址, 达不到 B-LT; 请向认证机构换发含 CRL 地址的证书",
+                f"[yellow]![/] {plain(name)}: it names no place of its revocation list, so B-LT cannot be reached; "
+                "ask the CA for one that does",
+            ),
+            soft_wrap=True,
+        )
 
 
 def place_name(kept_in: str) -> str:

@@ -88,7 +88,7 @@ def keys_roll(
     rolled = roll_key(house_of(context), meant, owner, algorithm=algorithm, kept_in=kept_in)
     show_key(say("下一代密钥已就绪, 尚未启用", "the next key is ready and not yet active"), rolled.entry)
     if rolled.needs_certificate:
-        command = f"yinzheng keys csr --issuer {owner} --out {rolled.entry.name}.csr"
+        command = f"yinzheng keys csr --issuer {owner} --out pdf.csr"
         then, last = f"yinzheng keys import --issuer {owner} --chain …", command_for("activate", meant, owner)
         console.print(
             say(

@@ -6,6 +6,7 @@ import typer
 
 from credential.errors import InputError
 from credential.ports import Algorithm
+from service.cli.amended import show_amended
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
 from service.cli.screens import console, pairs, plain, table
@@ -13,6 +14,8 @@ from service.folder import DataFolder
 from service.house import DEFAULT_PUBLIC_URL, House, create_house
 from service.issuers import NewIssuer, add_new_issuer, add_new_person, all_issuers, all_persons
 from service.passphrase import DemoFolder, is_demo
+from service.trust import Amended, read_content
+from service.trust_drafts import waiting_draft
 
 
 class TrialDefault(InputError):
@@ -122,6 +125,9 @@ def issuer_add(
             is_sample=sample,
         ),
     )
+    waiting = waiting_draft(house.folder)
+    if waiting is not None:
+        show_amended(Amended(published=False, version=read_content(waiting.envelope).version, draft=waiting.file))
     command = f"yinzheng person add ID --name … --issuer {added.id}"
     shown = plain(added.name)
     console.print(
