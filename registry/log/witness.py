@@ -17,19 +17,23 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from credential.cosignature import WitnessRequest, cosign, parse_request, read_log_key
+from credential.cosignature import BadWitnessRequest, WitnessRequest, cosign, parse_request, read_log_key
 from credential.errors import Error, InputError, RefusedError, UnavailableError
 from credential.merkle import EMPTY_ROOT, HASH_BYTES, BadProof, verify_consistency
-from credential.note import BadNote, Checkpoint, Note, note_key_id, parse_note, verify_note
+from credential.note import BadNote, Checkpoint, Note, format_signature, note_key_id, parse_note, verify_note
 from credential.ports import Signer
 from registry.log.files import replace_durably
 
 MAX_FORKS = 64
 """Forks kept of one log: each is signed by the log, and one is enough to prove it false."""
+
+
+MAX_LINES = 64  # signatures on a note: a log has few keys, and its witnesses are not many
+SAME_ANSWER = timedelta(minutes=1)  # in which the same text gets the same cosignature again
 
 
 class UnknownLog(InputError):
@@ -181,20 +185,19 @@ class LogWitness:
             UnavailableError: the key store does not answer (503).
         """
         request, checkpoint = parse_request(body)
+        note = parse_note(request.note)
+        if len(note.signatures) > MAX_LINES:
+            raise BadWitnessRequest(f"its note has over {MAX_LINES} signature lines", f"签名行超过 {MAX_LINES} 行")
         with self._logs.alone(checkpoint.origin) as known:
-            note = parse_note(request.note)
             _check_signed(known, note)
             self._check_grown(known, request, checkpoint)
+            if again := _line_given(known, note, now):
+                return again
             line = cosign(note.text, self._name, self._signer, now)
-            signed = _signed_by_log(known, note, request.note)
+            signed = _signed_by_log(known, note)
+            at = now.astimezone(UTC).replace(microsecond=0)
             self._logs.write(
-                replace(
-                    known,
-                    size=checkpoint.size,
-                    root=checkpoint.root,
-                    note=signed + line,
-                    cosigned_at=now.astimezone(UTC).replace(microsecond=0),
-                )
+                replace(known, size=checkpoint.size, root=checkpoint.root, note=signed + line, cosigned_at=at)
             )
         return line
 
@@ -378,9 +381,20 @@ def _keys_present(known: KnownLog, note: Note) -> Sequence[tuple[str, bytes]]:
     return [(name, key) for name, key in keys if (name, note_key_id(name, key)) in lines]
 
 
-def _signed_by_log(known: KnownLog, note: Note, whole: str) -> str:
-    """The note with the lines of known keys only: what others added is not vouched for, and could be long."""
+def _signed_by_log(known: KnownLog, note: Note) -> str:
+    """The note with one line of each known key: what others added is not vouched for, and could be long."""
     ids = {(name, note_key_id(name, key)) for name, key in _keys_present(known, note)}
-    lines = whole.removeprefix(f"{note.text}\n").splitlines(keepends=True)
-    kept = [line for line, one in zip(lines, note.signatures, strict=True) if (one.name, one.key_id) in ids]
-    return f"{note.text}\n{''.join(kept)}"
+    lines = {(one.name, one.key_id): format_signature(one) for one in note.signatures}
+    return f"{note.text}\n{''.join(line for key, line in lines.items() if key in ids)}"
+
+
+def _line_given(known: KnownLog, note: Note, now: datetime) -> str:
+    """The cosignature that this very text got a moment ago, if so.
+
+    Whoever sees a published checkpoint can send it again, which then costs
+    no signature and no write. A log that asks later gets a new time.
+    """
+    is_same = known.note.startswith(f"{note.text}\n")
+    if not is_same or known.cosigned_at is None or not timedelta(0) <= now - known.cosigned_at < SAME_ANSWER:
+        return ""
+    return known.note.splitlines(keepends=True)[-1]  # ours is behind the log's

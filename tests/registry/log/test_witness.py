@@ -90,6 +90,30 @@ def test_the_head_that_was_cosigned_is_kept_with_the_cosignature(witness: LogWit
     assert logs.by_hash(hashlib.sha256(LOG.origin.encode()).hexdigest()) == known
 
 
+def test_a_replay_of_the_current_head_costs_neither_signature_nor_write(
+    witness: LogWitness, logs: KnownLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = witness.add_checkpoint(LOG.request(0, 5), AT)
+    with monkeypatch.context() as patched:
+        patched.delattr(module, "cosign")
+        patched.delattr(KnownLogs, "write")
+        assert witness.add_checkpoint(LOG.request(5, 5), AT + timedelta(seconds=59)) == line
+    later = witness.add_checkpoint(LOG.request(5, 5), AT + timedelta(seconds=60))
+    assert later != line  # a log that asks again later wants a new time
+    (known,) = logs.all()
+    assert known.note == LOG.note(5) + later
+
+
+def test_a_line_that_is_repeated_is_kept_once_and_too_many_are_refused(witness: LogWitness, logs: KnownLogs) -> None:
+    own = LOG.note(5).split("\n\n")[1]
+    with pytest.raises(BadWitnessRequest, match="over 64 signature lines"):
+        witness.add_checkpoint(LOG.request(0, 5) + (own * 64).encode(), AT)
+    assert size_of(logs) == 0
+    line = witness.add_checkpoint(LOG.request(0, 5) + (own * 63).encode(), AT)
+    (known,) = logs.all()
+    assert known.note == LOG.note(5) + line
+
+
 def test_extension_lines_are_cosigned_with_the_rest(witness: LogWitness) -> None:
     note = sign_checkpoint(Checkpoint(LOG.origin, 2, root_hash(LOG.hashes(2)), ("more",)), LOG.signer)
     line = witness.add_checkpoint(format_request(WitnessRequest(0, (), note)).encode(), AT)
