@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -30,8 +31,9 @@ from service.folder import DataFolder
 from service.house import House, create_house, open_house
 from service.issuers import NewIssuer, add_new_issuer, all_issuers
 from service.keeping import verify_whole_log
-from service.restoring import OtherDatabase, Survivors, restore
+from service.restoring import BadOutsideCheckpoint, OtherDatabase, Survivors, outside_checkpoint, restore
 from service.settings import Settings
+from tests.fakes_issuer import MemorySigner
 from tests.postgresql import PostgresServer
 from tests.service.at_hand import PASSPHRASE, USCC, Ran, person_row, run, write_sheet
 from tests.service.conftest import CHEAP
@@ -315,6 +317,31 @@ def test_a_checkpoint_of_another_log_or_tree_is_refused(
             (tmp_path / "note").write_text(note)
             assert run("--data", fresh, "restore", backups, "--checkpoint", tmp_path / "note").error == code
     assert run("--data", fresh, "restore", backups, "--checkpoint", tmp_path / "none").error == "bad-outside-checkpoint"
+
+
+def test_a_checkpoint_with_a_bad_line_by_any_key_of_the_log_is_refused(
+    issued_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One good line does not make up for it (docs/formats-log.md, 3.3); lines of strangers are passed over."""
+    house = house_of(issued_data, monkeypatch)
+    signer, other = house.store.signer(Role.LOG), MemorySigner("the log's other key", Algorithm.ED25519)
+    first = next(key for key in house.trust.keys if key.role is Role.LOG)
+    two = replace(first, public_key=other.public_key)
+    head = Checkpoint(house.installation.log_origin, 5, bytes(32))
+    good, by_other = sign_checkpoint(head, signer), sign_checkpoint(head, other)
+    bad = sign_checkpoint(replace(head, size=6), other).partition("\n\n")[2]
+    house.database.close()
+    for keys in ((first, two), (two, first)):
+        trust = replace(house.trust, keys=keys)
+        for note, is_believed in ((good, True), (by_other, True), (good + bad, False)):
+            (tmp_path / "note").write_text(note)
+            if is_believed:
+                assert outside_checkpoint(str(tmp_path / "note"), trust) == (note, head)
+            else:
+                with pytest.raises(BadOutsideCheckpoint, match="does not fit"):
+                    outside_checkpoint(str(tmp_path / "note"), trust)
+    (tmp_path / "note").write_text(good + bad)
+    assert outside_checkpoint(str(tmp_path / "note"), replace(house.trust, keys=(first,))) == (good + bad, head)
 
 
 def house_size(house: House) -> int:

@@ -106,3 +106,26 @@ def test_a_backup_from_before_a_recovery_is_refused_while_one_from_after_it_is_t
     found = run("--data", fresh, "restore", own, "--name", kept.older)
     assert (found.error, told["name"] in found.err) == ("restored-forked", True)
     assert not DataFolder(fresh).exists()
+
+
+def test_a_correction_that_was_printed_after_the_backup_comes_back_with_its_predecessor(
+    issued_data: Path, certificates: list[Path], cache: Path, tmp_path: Path
+) -> None:
+    folder, out, one = tmp_path / "kept", tmp_path / "out", certificates[0]
+    yinzheng(issued_data, "backup", folder, "--keys")
+    change = ("--set", "specialty=果树", "--reason", "clerical-error", "--decision", "D3", "--as", "wang")
+    yinzheng(issued_data, "correct", one.stem, *change)
+    yinzheng(issued_data, "approve", "2", "--as", "li", "--out", out)
+    later = out / f"{one.stem}-2.pdf"
+    data = tmp_path / "restored"
+    data.mkdir()
+    (data / "cache").symlink_to(cache)
+    survived = ("--blobs", issued_data / "blobs", "--published", issued_data / "public")
+    yinzheng(data, "restore", folder, *survived)
+    assert run("--data", data, "verify", later).error == "restored-behind"
+    yinzheng(data, "recover", "--do")
+    told = {pdf: json.loads(run("--data", data, "verify", pdf, "--json").out) for pdf in (one, later)}
+    assert [one["verdict"] for one in told.values()] == ["superseded", "valid"]
+    assert told[one]["credential"]["superseded_by"] == {"serial": one.stem, "version": 2}
+    assert told[later]["credential"]["supersedes"] == {"serial": one.stem, "version": 1}
+    assert "✗" not in run("--data", data, "doctor").out
