@@ -14,7 +14,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -184,6 +184,35 @@ def verify_note(note: Note, name: str, public_key: bytes) -> None:
             key.verify(signature.signature, note.text.encode())
         except InvalidSignature as error:
             raise BadNote(f"the signature by {name} does not fit the text", f"{name} 的签名与正文不符") from error
+
+
+def refuse_bad_lines(note: str, name: str, public_keys: Iterable[bytes]) -> None:
+    """Refuse a note in which a line by any of several known keys is bad, whichever of them is believed.
+
+    A key that signed nothing is no matter (C2SP signed-note: a bad signature by
+    a known key refuses the whole note, an unknown key is passed over).
+
+    Args:
+        note: not trusted.
+        name: of the keys.
+        public_keys: all that are known, SPKI DER; also those that are not believed any more.
+
+    Raises:
+        BadNote: a line is bad, or it is no note.
+        WrongNoteKey: a key is not Ed25519.
+    """
+    keys = tuple(public_keys)
+    if len(keys) > 1:  # the only one is the one that is believed, and is checked for that
+        _refuse_bad_lines(note, name, keys)
+
+
+@lru_cache(maxsize=64)
+def _refuse_bad_lines(note: str, name: str, public_keys: tuple[bytes, ...]) -> None:
+    parsed = parse_note(note)
+    signed_by = {signature.key_id for signature in parsed.signatures if signature.name == name}
+    for key in public_keys:
+        if note_key_id(name, key) in signed_by:
+            verify_note(parsed, name, key)
 
 
 def format_signature(signature: NoteSignature) -> str:

@@ -13,9 +13,10 @@ from credential.note import (
     parse_checkpoint,
     parse_note,
     parse_proof,
+    refuse_bad_lines,
     verify_proof,
 )
-from credential.trust import FormerLog, TrustList
+from credential.trust import FormerLog, Role, TrustList
 
 
 def verify_known_proof(trust: TrustList, proof: LogProof | str, leaf: bytes, public_key: bytes) -> Checkpoint:
@@ -32,16 +33,22 @@ def verify_known_proof(trust: TrustList, proof: LogProof | str, leaf: bytes, pub
 
     Raises:
         BadLogProof: not a proof, or one of another leaf, place or tree.
-        BadNote: its checkpoint is not signed by the key.
+        BadNote: its checkpoint is not signed by the key, or a line by another log key of the list is bad.
         BadCheckpoint: its checkpoint is of an unknown log, or past the end of a former one.
     """
     taken_apart = parse_proof(proof) if isinstance(proof, str) else proof
     former = find_former_log(trust, taken_apart.checkpoint)
+    refuse_bad_lines(taken_apart.checkpoint, trust.log_origin if former is None else former.origin, log_keys(trust))
     if former is None:
         return verify_proof(taken_apart, leaf, public_key, trust.log_origin)
     checkpoint = verify_proof(taken_apart, leaf, public_key, former.origin)
     check_end(former, checkpoint)
     return checkpoint
+
+
+def log_keys(trust: TrustList) -> list[bytes]:
+    """All log keys that a trust list names, in use, retired or stolen: none of them may have a bad line."""
+    return [key.public_key for key in trust.keys if key.role is Role.LOG]
 
 
 def find_former_log(trust: TrustList, note: str) -> FormerLog | None:

@@ -316,7 +316,8 @@ class Steps:
         )
         check_state(registered)
         inquiry.passed(Step.STATUS, "register-state", "登记状态为有效", "the register says valid")
-        status_list = open_status(self._trust, source.status_token(registered.status_list), inquiry.now)
+        token = source.status_token(registered.status_list)
+        status_list = open_status(self._trust, token, inquiry.now, found.claims.issuer)
         inquiry.status_at = status_list.iat
         check_listed(status_list, found.claims.status_uri, found.claims.status_index)
         inquiry.passed(Step.STATUS, "status-list", "状态列表为有效", "the status list says valid")
@@ -335,13 +336,13 @@ class Steps:
                 uri = open_status(self._trust, token, inquiry.now).sub
                 if uri.rpartition("/")[2] != str(number):
                     raise CheckFailed("status-unusable", "a list of another number")
-                self.listed_offline(inquiry, uri, qr.status_index)
+                self.listed_offline(inquiry, uri, qr.status_index, qr.issuer)
 
-    def listed_offline(self, inquiry: Inquiry, uri: str, index: int) -> None:
+    def listed_offline(self, inquiry: Inquiry, uri: str, index: int, issuer: str) -> None:
         """Take step 8 with the lists that were supplied, where one of them is the credential's."""
         for token in self._supplied.status_tokens.values():
-            status_list = open_status(self._trust, token, inquiry.now)
-            if status_list.sub == uri:
+            if open_status(self._trust, token, inquiry.now).sub == uri:
+                status_list = open_status(self._trust, token, inquiry.now, issuer)
                 inquiry.status_at = status_list.iat
                 check_listed(status_list, uri, index)
                 inquiry.passed(Step.STATUS, "status-list", "所给状态列表为有效", "the supplied list says valid")

@@ -11,10 +11,10 @@ from credential.claims import BadClaims, decode_claims
 from credential.cose import BadMessage, BadPublicKey, BadSignature, open_message
 from credential.merkle import LogProof
 from credential.model import Claims
-from credential.note import BadCheckpoint, BadLogProof, BadNote, Checkpoint, open_checkpoint
+from credential.note import BadCheckpoint, BadLogProof, BadNote, Checkpoint, open_checkpoint, refuse_bad_lines
 from credential.trust import Role, TrustedKey, TrustList
 from registry.status.token_list import BadStatusToken, StatusExpired, StatusList, open_status_token
-from verifier.former_logs import verify_known_proof
+from verifier.former_logs import log_keys, verify_known_proof
 from verifier.verdict import CheckFailed
 from verifier.witnessed import check_witnessed
 
@@ -148,21 +148,29 @@ def open_head(trust: TrustList, published: str) -> Checkpoint:
     problem = "no usable log key"
     for key in _usable_keys(trust, Role.LOG):
         try:
+            refuse_bad_lines(published, trust.log_origin, log_keys(trust))
             return open_checkpoint(published, key.public_key, trust.log_origin)
         except (BadNote, BadCheckpoint) as error:
             problem = error.en
     raise CheckFailed("log-forked", problem)
 
 
-def open_status(trust: TrustList, token: bytes, now: datetime) -> StatusList:
+def open_status(trust: TrustList, token: bytes, now: datetime, issuer: str | None = None) -> StatusList:
     """Verify a status list with one of the status keys.
+
+    Args:
+        trust: knows the keys.
+        token: not trusted.
+        now: with time zone.
+        issuer: of the credential that the list is to speak of (unified social credit code): a status key
+            that is another issuer's says nothing of it. None only to read whose list it is.
 
     Raises:
         CheckFailed: expired, not genuine, or there is no usable key.
     """
     problem = "no usable status key"
     for key in _usable_keys(trust, Role.STATUS):
-        if not key.is_valid_at(now):
+        if not key.is_valid_at(now) or (issuer is not None and key.issuer not in {"", issuer}):
             continue
         try:
             return open_status_token(token, key.public_key, now)

@@ -239,7 +239,7 @@ class Verifier:
         self._steps.logged_offline(inquiry, own, proof, originals)
         is_plain = report.integrity is Integrity.INTACT
         inquiry.presented = Presented.ORIGINAL if is_plain else Presented.ORIGINAL_WITH_UPDATES
-        self._steps.listed_offline(inquiry, claims.status_uri, claims.status_index)
+        self._steps.listed_offline(inquiry, claims.status_uri, claims.status_index, claims.issuer)
         check_expiry(claims, inquiry.now)
         raise CheckFailed("register-not-asked")
 

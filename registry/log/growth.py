@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from credential.errors import InputError
-from credential.note import BadCheckpoint, BadNote, Checkpoint, open_checkpoint
+from credential.note import BadCheckpoint, BadNote, Checkpoint, open_checkpoint, refuse_bad_lines
 from registry.log.tiles import WIDTH, Edge, Tiles, tile_name, unpack_entries
 
 
@@ -70,9 +70,10 @@ def open_by_any(note: str, public_keys: Sequence[bytes], origin: str) -> Checkpo
         origin: of the log.
 
     Raises:
-        BadNote: none of them signed it.
+        BadNote: none of them signed it, or a line by one of them is bad.
         BadCheckpoint: it is of another log.
     """
+    refuse_bad_lines(note, origin, public_keys)
     refused: InputError | None = None
     for key in public_keys:
         try:
