@@ -36,6 +36,7 @@ class Kind(StrEnum):
     CLAIM = "claim"
     DOWNLOAD = "download"
     PHOTO = "photo"
+    WITNESS = "witness"
 
 
 class TooManyRequests(RefusedError):

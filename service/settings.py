@@ -135,6 +135,7 @@ class Settings(BaseSettings):
         default="600/hour", description="Requests for a claimed file and parts of it, likewise."
     )
     limit_photo: str = Field(default="60/hour", description="Ends of ID numbers tried, likewise.")
+    limit_witness: str = Field(default="600/minute", description="Checkpoints that a witness is sent, likewise.")
     max_upload_mb: int = Field(
         default=256, ge=1, le=4096, description="Largest sheet or photo archive that the issuing API takes, megabytes."
     )

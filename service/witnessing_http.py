@@ -2,7 +2,7 @@
 
 | request | answer |
 |---|---|
-| ``POST /add-checkpoint`` | 200 and the cosignature; 400, 403, 404, 409, 422 as tlog-witness says |
+| ``POST /add-checkpoint`` | 200 and the cosignature; 400, 403, 404, 409, 422 as tlog-witness says; 429 |
 | ``GET /<SHA-256 of the origin, hex>/checkpoint`` | the head cosigned last, for monitors and after a restore |
 | ``GET /healthz`` | 200 |
 """
@@ -23,6 +23,7 @@ from credential.cosignature import MAX_REQUEST_BYTES
 from credential.errors import Error
 from registry.log.witness import KnownLogs, LogWitness, OtherOldSize, UnknownLog
 from service.bodies import BodyLimit
+from service.limits import Kind, Limiter, TooManyRequests
 from service.problem_codes import status_of
 from service.problems import told
 
@@ -31,21 +32,28 @@ SIZE_TYPE = "text/x.tlog.size"
 _logger = logging.getLogger("yinzheng.witness")
 
 
-def witness_app(witness: LogWitness, logs: KnownLogs, now: Callable[[], datetime]) -> ASGIApp:
+def witness_app(
+    witness: LogWitness, logs: KnownLogs, now: Callable[[], datetime], limiter: Limiter | None = None
+) -> ASGIApp:
     """Make the application that answers logs and monitors.
 
     Args:
         witness: cosigns.
         logs: what it knows.
         now: the clock, whose time goes into cosignatures.
+        limiter: refuses an address that sends too much; None refuses none.
     """
 
     async def add_checkpoint(request: Request) -> Response:
         try:
+            if limiter is not None:
+                limiter.count(Kind.WITNESS, request)
             body = await request.body()  # as long as BodyLimit lets it be
             line = await run_in_threadpool(lambda: witness.add_checkpoint(body, now()))
         except OtherOldSize as error:
             return Response(f"{error.cosigned}\n", 409, media_type=SIZE_TYPE)
+        except TooManyRequests as error:
+            return PlainTextResponse(f"{error.en}\n{error.zh}\n", 429, headers=dict(error.headers))
         except Error as error:
             return _refused(error)
         return PlainTextResponse(line)

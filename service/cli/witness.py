@@ -132,6 +132,7 @@ def serve(
     import uvicorn  # noqa: PLC0415 - see above
 
     from service.cli.serving import listen, log_to_stderr  # noqa: PLC0415 - see above
+    from service.limits import Limiter  # noqa: PLC0415 - see above
     from service.witnessing_http import witness_app as asgi_app  # noqa: PLC0415 - see above
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
@@ -141,7 +142,7 @@ def serve(
         raise NoWitness(path)
     house = open_witness(path, witness_keys(path, _passphrase(settings)))
     log_to_stderr()
-    app = asgi_app(house.witness(), house.logs, SystemClock().now)
+    app = asgi_app(house.witness(), house.logs, SystemClock().now, Limiter(settings))
     with listen(settings) as listening:
         console.print(
             say(

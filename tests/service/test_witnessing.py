@@ -14,6 +14,8 @@ from credential.ports import Algorithm
 from keys.pkcs8 import ScryptCost
 from keys.store import KeyStore
 from registry.log.witness import KnownLogs, LogWitness
+from service.limits import Limiter
+from service.settings import Settings
 from service.witnessing import (
     ROLE,
     BadWitnessName,
@@ -118,6 +120,15 @@ def test_other_addresses_and_methods_are_not_there(client: Client) -> None:
     assert client.get("/add-checkpoint").status_code == 405
     assert client.get("/").status_code == 404
     assert client.get("/healthz").text == "ok\n"
+
+
+def test_an_address_that_sends_too_much_is_refused_for_a_while(tmp_path: Path, logs: KnownLogs) -> None:
+    limiter = Limiter(Settings(limit_witness="2/minute"))
+    client = Client(witness_app(LogWitness(tmp_path / "logs", NAME, KEY), logs, lambda: AT, limiter))
+    assert [ask(client, LOG.request(0, 5))[0] for _ in range(2)] == [200, 409]
+    answer = client.post("/add-checkpoint", content=LOG.request(5, 9))
+    assert (answer.status_code, 0 < int(answer.headers["Retry-After"]) <= 60) == (429, True)
+    assert client.get("/healthz").status_code == 200
 
 
 # ---- for monitors ---------------------------------------------------------------------------------------------
