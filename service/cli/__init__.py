@@ -5,6 +5,7 @@ tell, bad usage or something unavailable, 3 a fault of ours, 130 stopped by
 whoever ran it (Ctrl-C, or no answer to a question).
 """
 
+import logging
 import os
 import sys
 import traceback
@@ -42,6 +43,8 @@ class FileTrouble(UnavailableError):
 def main() -> None:
     """Run the command line; the outermost handler of every error."""
     choose_language(os.environ.get("YINZHENG_LANG", ""), os.environ)  # so that bad settings are told in it
+    logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # of what it finds we tell in our words, without a trace
+    logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
     try:
         if sys.stdin is None:  # closed by whoever started this: a question then gets no answer, rather than a fault
             sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - stays open as long as the process

@@ -62,7 +62,16 @@ _WORDS = (
     (" keys, ", " 个密钥, "),
     ("key ", "密钥 "),
     (": first list", ": 首次发布"),
+    ("removed from the data folder", "已从数据目录中移除"),
+    ("certificate of ", "证书已更新: "),
+    (" in pkcs11", ", 存于密码设备"),
+    (" in file", ", 存于加密文件"),
+    (" certificate ", " 证书 "),
+    (" retired", " 已停用"),
+    (" accepted as ", ", 机构名称不一致, 经确认采用: "),
 )
+
+_MOMENT = re.compile(r" (?P<word>since|at) (?P<moment>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00))")
 
 history_app = typer.Typer(help=say("历史记录(只增不改)", "the history, which is only added to"), no_args_is_help=True)
 
@@ -177,9 +186,16 @@ def _what(row: HistoryRow) -> str:
 def _about(subject: str) -> str:
     """The subject with digests shortened, and in Chinese as far as it is told in words of ours."""
     short = _DIGEST.sub(lambda found: f"{found[0][:_SHOWN]}…", subject)
+    short = _MOMENT.sub(_local, short)
     for word, zh in _WORDS:
         short = short.replace(word, say(zh, word))
     return short
+
+
+def _local(found: re.Match[str]) -> str:
+    moment = datetime.fromisoformat(found["moment"]).astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    since = found["word"] == "since"
+    return say(f" 自 {moment} 起" if since else f" 于 {moment}", f" {found['word']} {moment}")
 
 
 def _who(person: str | None, names: Mapping[str, str]) -> str:

@@ -313,7 +313,10 @@ def batch_resume(context: typer.Context, batch: BatchArgument, out: OutOption = 
     view = batches.view(house, batch)
     if view.state == SUBMITTED:
         raise NotApproved(batch)
-    run_and_show(house, view, out)
+    done = run_and_show(house, view, out)
+    if out is None and done.is_finished:  # whoever was interrupted in `approve --out` believes them written
+        command = f"yinzheng batch export {batch} --out DIR"
+        console.print(say(f"PDF 尚未导出: {command}", f"the PDFs are not exported: {command}"), soft_wrap=True)
 
 
 def batch_export(

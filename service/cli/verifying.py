@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -143,6 +144,7 @@ def verify(
 ) -> None:
     """Verify; the exit code is that of the worst answer, and 2 when an error kept us from answering."""
     exits: list[int] = []
+    words: Counter[Word] = Counter()
     try:
         asked = _Asked(_all_files(paths or []), qr or [], code or [], _serial_and_name(serial, name))
         if asked.is_empty:
@@ -150,6 +152,7 @@ def verify(
         with _open(context, trust, status or [], crl or [], evidence or []) as verifier:
             for label, verdict in _answers(verifier, asked):
                 exits.append(verdict.exit_code)
+                words[verdict.verdict] += 1
                 if as_json:
                     sys.stdout.write(json.dumps(verdict.as_json(label), ensure_ascii=False) + "\n")
                     sys.stdout.flush()
@@ -158,6 +161,8 @@ def verify(
     except Error as error:
         complain(error)
         raise typer.Exit(EXIT_UNKNOWN) from error  # 1 would be read as "not valid"
+    if len(exits) > 1 and not as_json:
+        console.print(count_text(words))
     raise typer.Exit(worst_exit(exits))
 
 
@@ -254,6 +259,14 @@ def show_verdict(label: str, verdict: Verdict) -> None:
         console.print(
             say("处理办法: 由发证方执行 yinzheng status refresh", "cure: the issuing side runs yinzheng status refresh")
         )
+
+
+def count_text(words: Counter[Word]) -> str:
+    """Count what was verified, so that one bad file among many is not scrolled past; the good first."""
+    named = [(_STYLE[word], words[word]) for word in _STYLE if words[word]]
+    zh = ", ".join(f"{style[1]} {count}" for style, count in named)
+    en = ", ".join(f"{count} {style[2].lower()}" for style, count in named)
+    return say(f"共 {words.total()}: {zh}", f"{words.total()} files: {en}")
 
 
 def witnesses_text(count: WitnessCount) -> str:
