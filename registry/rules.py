@@ -15,6 +15,11 @@ _NUMBERED_ROW = (
     "AND r.serial = NEW.serial AND r.version = NEW.version AND b.state <> 'submitted'"
 )
 
+_IN_PACK_OF_ITS_CHUNK = (
+    "SELECT 1 FROM credential c JOIN chunk k ON k.batch_id = c.batch_id AND k.number = c.chunk_number "
+    "JOIN pack p ON p.name = k.pack_name WHERE c.id = NEW.credential_id AND k.state = 'issued' AND p.id = NEW.pack_id"
+)
+
 _RULES_OF_ISSUING = (
     Rules("person", mutable=("name",)),
     Rules(
@@ -96,7 +101,15 @@ _RULES_OF_ISSUING = (
             "FROM succession s WHERE s.batch_id = NEW.batch_id AND s.row_number = NEW.row_number), 0)",
         },
     ),
-    Rules("credential_file"),
+    Rules(
+        "credential_file",
+        refused_inserts={
+            "next_revision": "NEW.revision <> (SELECT COALESCE(MAX(f.revision), -1) + 1 FROM credential_file f "
+            "WHERE f.credential_id = NEW.credential_id)",
+            # A chunk is marked as issued in the transaction that seals its files, all out of its one pack.
+            "sealed_with_its_chunk": f"NEW.revision = 0 AND NOT EXISTS ({_IN_PACK_OF_ITS_CHUNK})",
+        },
+    ),
     Rules(
         "history",
         refused_inserts={

@@ -284,7 +284,10 @@ class CredentialFileRow(SQLModel, table=True):
     """One exact PDF of a credential: revision 0 is the original, later ones add long-term evidence."""
 
     __tablename__ = "credential_file"
-    __table_args__ = (UniqueConstraint("credential_id", "revision"),)
+    __table_args__ = (
+        UniqueConstraint("credential_id", "revision"),
+        CheckConstraint("revision >= 0", name="revision_counts_up"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     credential_id: int = Field(foreign_key="credential.id")

@@ -327,3 +327,31 @@ def test_a_cancelled_batch_stays_cancelled(tmp_path: Path) -> None:
     with house.database.transaction() as session:
         session.execute(text("UPDATE batch SET state = 'cancelled'"))
     refused(house, "UPDATE batch SET state = 'submitted'", "cancelled for good")
+
+
+@pytest.mark.parametrize(
+    ("dropped", "changes", "rule"),
+    [
+        ((), {"revision": "2"}, "next revision"),
+        ((), {"revision": "-1"}, "next revision"),
+        ((), {"revision": "0"}, "next revision"),
+        (("next_revision",), {"revision": "-1"}, "revision_counts_up"),
+        (("next_revision",), {"pack_id": "(SELECT id FROM pack WHERE kind = 'photo')"}, "sealed with its chunk"),
+        (("next_revision", "sealed_with_its_chunk"), {}, "UNIQUE"),
+    ],
+)
+def test_a_file_is_the_next_revision_and_an_original_is_of_its_chunks_pack(
+    house: House, dropped: tuple[str, ...], changes: dict[str, str], rule: str
+) -> None:
+    names = [name for name in columns(house, "credential_file") if name != "id"]
+    changed = {"digest": "X'11'", **changes}
+    chosen = ", ".join(changed.get(name, name) for name in names)
+    sql = (
+        f"INSERT INTO credential_file ({', '.join(names)}) SELECT {chosen} FROM credential_file WHERE credential_id = 2"
+    )
+    with house.database.transaction() as session:
+        for name in dropped:
+            session.execute(text(f"DROP TRIGGER yz_credential_file_{name}"))
+        with pytest.raises(IntegrityError, match=rule):
+            session.execute(text(sql))
+        session.rollback()  # the triggers are there again

@@ -18,6 +18,7 @@ def upgrade() -> None:
     with op.batch_alter_table("credential_file") as table:
         table.add_column(sa.Column("profile", sa.String(), nullable=False, server_default="B-B"))
         table.add_column(sa.Column("good_until", sa.DateTime(timezone=True), nullable=True))
+        table.create_check_constraint(op.f("ck_credential_file_revision_counts_up"), "revision >= 0")
     with op.batch_alter_table("history") as table:
         table.alter_column("issuer_id", existing_type=sa.String(), nullable=True)
         table.alter_column("maker", existing_type=sa.String(), nullable=True)
