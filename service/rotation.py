@@ -180,6 +180,10 @@ def activate_key(house: House, role: Role, owner: str = "", generation: int | No
 def retire_key(house: House, role: Role, owner: str = "", generation: int | None = None) -> Amended:
     """End a key's time in the trust list: what it signs from now on is not believed, what it signed before is.
 
+    A log key only stops signing here: a proof carries no date, so offline a tree
+    that somebody signs with it later looks like an old one. Destroy it, or have
+    witnesses demanded; one that may be copied is for ``declare_compromised``.
+
     Args:
         house: of the installation.
         role: of the key.
