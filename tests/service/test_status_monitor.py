@@ -21,11 +21,10 @@ from credential.trust import Role
 from registry.log.files import replace_durably
 from registry.log.monitor import LogForkFound, LogShrank
 from registry.log.outbox import put_leaves
-from registry.log.tiles import LogDamaged, TileFolder
+from registry.log.tiles import LogDamaged
 from registry.status.slots import Slot
 from registry.status.token_list import (
     BITS,
-    MAX_TOKEN_BYTES,
     StatusList,
     open_past_token,
     pack_statuses,
@@ -38,7 +37,7 @@ from service.house import House
 from service.keeping import refresh_status_lists
 from service.pinned import pin_roots, pinned_roots
 from service.settings import Settings
-from service.status_monitor import Looked, NoListServed, NothingPinned, _fetch_lists, watch_status
+from service.status_monitor import Looked, NoListServed, NothingPinned, watch_status
 from tests.service.at_hand import PASSPHRASE, run
 
 MINUTE = timedelta(minutes=1)
@@ -276,39 +275,6 @@ def test_a_cache_that_keeps_one_form_a_while_raises_no_alarm(issuer: Issuer) -> 
     assert issuer.codes() == set()
     issuer.wait(1)
     assert issuer.codes() == set()
-
-
-@pytest.mark.parametrize("content", [b"<html>hello</html>", b"", None])
-def test_a_server_that_answers_to_every_name_ends_the_look(issuer: Issuer, content: bytes | None) -> None:
-    """With a page of its own, or with another list's tokens."""
-    status = issuer.house.folder.status
-    issuer.publish({})
-    asked: list[str] = []
-
-    class Everything(TileFolder):
-        def __init__(self) -> None:
-            super().__init__(issuer.house.folder.root / "public")
-            self.fetch = self._fetch
-
-        def _fetch(self, name: str) -> bytes | None:
-            asked.append(name)
-            if name.startswith("status/1."):
-                return (status / name.removeprefix("status/")).read_bytes()
-            return (status / "1.cwt").read_bytes() if content is None else content
-
-    keys = [issuer.house.store.public_key(Role.STATUS)]
-    assert [number for number, _ in _fetch_lists(Everything(), 0, keys)] == [1]
-    assert asked == ["status/1.cwt", "status/1.jwt", "status/2.cwt", "status/2.jwt"]
-
-
-def test_a_list_that_was_seen_is_told_to_be_bad_and_what_is_no_token_is_not_kept_whole(issuer: Issuer) -> None:
-    issuer.publish({})
-    issuer.look()
-    (issuer.house.folder.status / "1.cwt").write_bytes(bytes(MAX_TOKEN_BYTES * 3))
-    found = issuer.look()
-    assert {one.code for one in found.alarms} == {"bad-token"}
-    assert found.evidence is not None
-    assert (found.evidence / "1.cwt").stat().st_size <= MAX_TOKEN_BYTES + 1
 
 
 def test_a_list_that_is_gone_or_signed_by_somebody_else_is_found(issuer: Issuer) -> None:
