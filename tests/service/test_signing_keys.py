@@ -36,7 +36,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory, made: Path) -> tuple[Path, b
     data = Path(shutil.copytree(made, tmp_path_factory.mktemp("asked") / "data", symlinks=True))
     ran = run("--data", data, "keys", "make", "--role", "pdf", "--issuer", "nb")
     assert ran.code == 0, ran
-    assert "yinzheng keys csr --issuer nb --out pdf.nb@2.csr" in ran.out
+    assert "yinzheng keys csr --issuer nb --out pdf.csr" in ran.out
     ran = run("--data", data, "keys", "csr", "--issuer", "nb")
     assert ran.code == 0, ran
     return data, ran.out.encode("ascii")
