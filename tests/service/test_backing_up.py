@@ -1,12 +1,9 @@
 """Backups: consistent while the service runs, nothing copied twice, every damage found; restores that refuse."""
 
-import hashlib
-import json
 import shutil
 import sqlite3
 import threading
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,9 +28,8 @@ from service.folder import DataFolder
 from service.house import House, create_house, open_house
 from service.issuers import NewIssuer, add_new_issuer, all_issuers
 from service.keeping import verify_whole_log
-from service.restoring import BadOutsideCheckpoint, OtherDatabase, Survivors, outside_checkpoint, restore
+from service.restoring import OtherDatabase, Survivors, restore
 from service.settings import Settings
-from tests.fakes_issuer import MemorySigner
 from tests.postgresql import PostgresServer
 from tests.service.at_hand import PASSPHRASE, USCC, Ran, person_row, run, write_sheet
 from tests.service.conftest import CHEAP
@@ -170,63 +166,6 @@ def test_a_manifest_cannot_lead_out_of_the_data_folder(own: Path, fresh: Path) -
     assert not (fresh.parent / "installation.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("path", "mode", "why"),
-    [
-        ("public/s", 0o4755, "has the mode"),
-        ("public/s", -1, "has the mode"),
-        ("public/s", "420", "has the mode"),
-        ("public/s", True, "has the mode"),
-        ("public/a\0b", 0o644, "leads out of its folder"),
-        ("../escaped", 0o644, "leads out of its folder"),
-        ("/escaped", 0o644, "leads out of its folder"),
-        (".", 0o644, "leads out of its folder"),
-        (7, 0o644, "is no path"),
-        ("restoring.json", 0o644, "is not for a manifest to say"),
-        ("installation.json", 0o644, "is not for a manifest to say"),
-        ("registry.dump", 0o644, "is not one database"),
-        ("registry.sqlite-wal", 0o644, "is not one database"),
-    ],
-)
-def test_a_manifest_says_nothing_that_no_backup_of_ours_said(
-    own: Path, fresh: Path, path: object, mode: object, why: str
-) -> None:
-    add_to_manifest(own, path=path, mode=mode)
-    found = run("--data", fresh, "restore", own)
-    assert (found.error, why in found.err) == ("backup-damaged", True), found
-    assert [one.name for one in fresh.iterdir()] == ["cache"]
-
-
-@pytest.mark.parametrize("link", ["file", "folder"])
-def test_a_link_in_a_folder_of_backups_is_not_followed(own: Path, fresh: Path, link: str) -> None:
-    outside = own.parent / "outside"
-    outside.mkdir()
-    (outside / "extra").write_bytes(b"extra")
-    if link == "file":
-        (own / "extra").symlink_to(outside / "extra")
-    else:
-        (own / "folder").symlink_to(outside)
-    add_to_manifest(own, at="extra" if link == "file" else "folder/extra")
-    found = run("--data", fresh, "restore", own)
-    assert (found.error, "behind a link" in found.err) == ("backup-damaged", True)
-
-
-def test_nobody_else_may_write_what_was_restored(own: Path, fresh: Path) -> None:
-    (own / "extra").write_bytes(b"extra")
-    add_to_manifest(own, mode=0o777)
-    yinzheng(fresh, "restore", own)
-    assert (fresh / "public" / "extra").stat().st_mode & 0o7777 == 0o755
-
-
-def add_to_manifest(own: Path, **changes: object) -> None:
-    file = own / BackupStore(own).names()[-1] / MANIFEST
-    told = json.loads(file.read_text("utf-8"))
-    digest = hashlib.sha256(b"extra").hexdigest()
-    extra = {"path": "public/extra", "at": "extra", "length": 5, "digest": digest, "mode": 0o644}
-    told["files"].append(extra | changes)
-    file.write_text(json.dumps(told), "utf-8")
-
-
 def test_a_backup_that_was_cut_off_is_none_and_the_next_one_is_whole(
     issued_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,31 +256,6 @@ def test_a_checkpoint_of_another_log_or_tree_is_refused(
             (tmp_path / "note").write_text(note)
             assert run("--data", fresh, "restore", backups, "--checkpoint", tmp_path / "note").error == code
     assert run("--data", fresh, "restore", backups, "--checkpoint", tmp_path / "none").error == "bad-outside-checkpoint"
-
-
-def test_a_checkpoint_with_a_bad_line_by_any_key_of_the_log_is_refused(
-    issued_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One good line does not make up for it (docs/formats-log.md, 3.3); lines of strangers are passed over."""
-    house = house_of(issued_data, monkeypatch)
-    signer, other = house.store.signer(Role.LOG), MemorySigner("the log's other key", Algorithm.ED25519)
-    first = next(key for key in house.trust.keys if key.role is Role.LOG)
-    two = replace(first, public_key=other.public_key)
-    head = Checkpoint(house.installation.log_origin, 5, bytes(32))
-    good, by_other = sign_checkpoint(head, signer), sign_checkpoint(head, other)
-    bad = sign_checkpoint(replace(head, size=6), other).partition("\n\n")[2]
-    house.database.close()
-    for keys in ((first, two), (two, first)):
-        trust = replace(house.trust, keys=keys)
-        for note, is_believed in ((good, True), (by_other, True), (good + bad, False)):
-            (tmp_path / "note").write_text(note)
-            if is_believed:
-                assert outside_checkpoint(str(tmp_path / "note"), trust) == (note, head)
-            else:
-                with pytest.raises(BadOutsideCheckpoint, match="does not fit"):
-                    outside_checkpoint(str(tmp_path / "note"), trust)
-    (tmp_path / "note").write_text(good + bad)
-    assert outside_checkpoint(str(tmp_path / "note"), replace(house.trust, keys=(first,))) == (good + bad, head)
 
 
 def house_size(house: House) -> int:
