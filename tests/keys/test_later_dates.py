@@ -151,9 +151,7 @@ def _lists(*replaced: bytes, without: str = "") -> list[bytes]:
     [
         pytest.param(lambda: _lists(crl("issuing", AT, revoked="signer"), without="issuing"), id="signer revoked"),
         pytest.param(lambda: _lists(crl("root", AT, revoked="issuing"), without="root"), id="CA revoked"),
-        pytest.param(
-            lambda: _lists(crl("issuing", BEFORE, lifetime=HALF_DAY), without="issuing"), id="list too old"
-        ),
+        pytest.param(lambda: _lists(crl("issuing", BEFORE, lifetime=HALF_DAY), without="issuing"), id="list too old"),
         pytest.param(lambda: _lists(without="issuing"), id="no list for the signer"),
         pytest.param(lambda: _lists(without="root"), id="no list for the CA"),
     ],
