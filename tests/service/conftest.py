@@ -30,7 +30,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """An installation with one issuer and two persons; look, do not touch."""
-    data = tmp_path_factory.mktemp("made") / "data"
+    return make_installation(tmp_path_factory.mktemp("made") / "data", cache)
+
+
+def make_installation(data: Path, cache: Path) -> Path:
+    """Make an installation with one issuer and two persons, its keys cheap to open."""
     data.mkdir(mode=0o700)
     (data / "cache").symlink_to(cache)
     with pytest.MonkeyPatch.context() as doors:
@@ -51,6 +55,12 @@ def issued(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Path:
     folder = tmp_path_factory.mktemp("issued")
     data = folder / "data"
     shutil.copytree(made, data, symlinks=True)
+    return issue_into(data)
+
+
+def issue_into(data: Path) -> Path:
+    """Issue a few certificates, PDFs in ``out`` beside the installation."""
+    folder = data.parent
     sheet = write_sheet(folder / "sheet.csv", [person_row(number) for number in range(ROWS)])
     who = ("--issuer", "nb", "--as", "wang", "--approve-as", "li")
     ran = run("--data", data, "issue", sheet, *who, "--out", folder / "out")

@@ -8,7 +8,7 @@ from tests.service.at_hand import person_row, run, write_sheet
 
 STATUS = [
     "id", "digest", "issuer", "state", "maker", "checker", "submitted_at", "approved_at", "rows", "to_issue", "issued",
-    "refused", "void", "is_finished", "is_new",
+    "refused", "void", "is_finished", "is_new", "pause",
 ]  # fmt: skip
 PROBLEM = ["sheet", "row", "column", "field", "outcome", "code", "message"]
 

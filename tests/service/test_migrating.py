@@ -14,6 +14,7 @@ import pytest
 from registry.database import DatabaseTooNew, current_revision, migrate, newest_revision
 from service.folder import FOLDER_FORMAT, DataFolder, FolderTooNew
 from tests.service.at_hand import run
+from tests.service.conftest import issue_into, make_installation
 
 ABOUT = "installation.json"
 
@@ -37,9 +38,25 @@ def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
+@pytest.fixture(scope="module")
+def first_issued(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """What the first release issued: trust lists were no entries of the history yet."""
+    with pytest.MonkeyPatch.context() as as_then:
+        as_then.setattr("service.trust.append", lambda *_: None)
+        as_then.setattr("service.trust.log_head", lambda *_: None)
+        return issue_into(make_installation(tmp_path_factory.mktemp("first") / "data", cache))
+
+
+@pytest.fixture(scope="module")
+def certificates(first_issued: Path) -> list[Path]:
+    """Its PDFs."""
+    return sorted((first_issued.parent / "out").glob("*.pdf"))
+
+
 @pytest.fixture
-def old_data(issued_data: Path, tmp_path: Path) -> Path:
+def old_data(first_issued: Path, tmp_path: Path) -> Path:
     """A data folder as the first release left it: its tables, its columns, its triggers, no format."""
+    issued_data = Path(shutil.copytree(first_issued, tmp_path / "data", symlinks=True))
     old = tmp_path / "old.sqlite"
     migrate(f"sqlite:///{old}", "0001")
     database = DataFolder(issued_data).database
