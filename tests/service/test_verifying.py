@@ -11,7 +11,7 @@ from service.cli.verifying import worst_exit
 from tests.service.at_hand import Ran, StoppedClock, run
 
 KEYS = ["file", "verdict", "presented", "integrity", "indication", "sub_indication", "checks", "credential"]
-SAID_BESIDES = ["reason", "zh", "en", "changes", "status_at", "judged_at"]
+SAID_BESIDES = ["reason", "zh", "en", "changes", "status_at", "judged_at", "witnesses"]
 
 
 def lines(ran: Ran) -> list[dict[str, Any]]:
