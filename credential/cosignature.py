@@ -8,8 +8,6 @@ this one. What a text says is believed of a witness only when
 :func:`read_cosignatures` has returned it.
 """
 
-import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
@@ -29,6 +27,8 @@ from credential.note import (
     Checkpoint,
     Note,
     WrongNoteKey,
+    decode_base64,
+    encode_base64,
     note_key_id,
     parse_checkpoint,
     parse_note,
@@ -108,7 +108,7 @@ def witness_key_id(witness: Witness) -> bytes:
 
 def witness_key(witness: Witness) -> str:
     """Write a witness's key as other tools of the family take it: ``name+key id+base64``, of type 0x04."""
-    return f"{witness.name}+{witness_key_id(witness).hex()}+{_base64(_TYPE + witness.public_key)}"
+    return f"{witness.name}+{witness_key_id(witness).hex()}+{encode_base64(_TYPE + witness.public_key)}"
 
 
 def read_witness_key(text: str) -> Witness:
@@ -132,7 +132,7 @@ def read_log_key(text: str) -> tuple[str, bytes]:
     """
     name, key = _read_named_key(text, _LOG_TYPE)
     spki = spki_of(key)
-    if text != f"{name}+{note_key_id(name, spki).hex()}+{_base64(_LOG_TYPE + key)}":
+    if text != f"{name}+{note_key_id(name, spki).hex()}+{encode_base64(_LOG_TYPE + key)}":
         raise BadNamedKey(text, "its hash does not fit, so a character is wrong", "标识与公钥不符, 抄写有误")
     return name, spki
 
@@ -176,7 +176,7 @@ def cosign(text: str, name: str, signer: Signer, at: datetime) -> str:
     key_id = witness_key_id(witness_of(name, signer))
     seconds = int(at.timestamp())
     signature = seconds.to_bytes(_TIME_BYTES, "big") + signer.sign(_message(text, seconds))
-    return f"\N{EM DASH} {name} {_base64(key_id + signature)}\n"
+    return f"\N{EM DASH} {name} {encode_base64(key_id + signature)}\n"
 
 
 @lru_cache(maxsize=64)
@@ -207,7 +207,7 @@ def cosignature_lines(note: str, witnesses: tuple[Witness, ...]) -> str:
     lines = []
     for one in read_cosignatures(note, witnesses):
         latest = max(_lines_of(parsed, one.witness), key=lambda signature: signature[:_TIME_BYTES])
-        lines.append(f"\N{EM DASH} {one.witness.name} {_base64(witness_key_id(one.witness) + latest)}\n")
+        lines.append(f"\N{EM DASH} {one.witness.name} {encode_base64(witness_key_id(one.witness) + latest)}\n")
     return "".join(lines)
 
 
@@ -245,7 +245,7 @@ def _message(text: str, seconds: int) -> bytes:
 
 def format_request(request: WitnessRequest) -> str:
     """Write the body of ``add-checkpoint``."""
-    lines = [f"old {request.old_size}", *map(_base64, request.proof)]
+    lines = [f"old {request.old_size}", *map(encode_base64, request.proof)]
     return "".join(f"{line}\n" for line in lines) + "\n" + request.note
 
 
@@ -265,7 +265,7 @@ def parse_request(body: bytes) -> tuple[WitnessRequest, Checkpoint]:
     size = first.removeprefix("old ")
     if not blank or first == size or not _DECIMAL.fullmatch(size):
         raise BadWitnessRequest("it does not begin with a line 'old' and a size", "首行应为 old 和规模")
-    proof = [_unbase64(line) for line in lines]
+    proof = [decode_base64(line) for line in lines]
     hashes = tuple(one for one in proof if one is not None and len(one) == HASH_BYTES)
     if len(hashes) != len(proof) or len(proof) > MAX_PROOF_LINES:
         raise BadWitnessRequest(
@@ -285,7 +285,7 @@ def _read_named_key(text: str, kind: bytes) -> tuple[str, bytes]:
     parts = text.split("+", 2)
     if len(parts) != 3 or not _NAME.fullmatch(parts[0]):
         raise BadNamedKey(text, "it has not three parts with plus signs between", "应由加号分为三段")
-    key = _unbase64(parts[2])
+    key = decode_base64(parts[2])
     if key is None or len(key) != 1 + _KEY_BYTES:
         raise BadNamedKey(text, "its last part is not base64 of 33 bytes", "末段不是 33 字节的 base64")
     if key[:1] != kind:
@@ -294,16 +294,3 @@ def _read_named_key(text: str, kind: bytes) -> tuple[str, bytes]:
             text, f"its kind is {key[:1].hex()}, not {wanted[0]}", f"类型为 {key[:1].hex()}, 应为{wanted[1]}"
         )
     return parts[0], key[1:]
-
-
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode()
-
-
-def _unbase64(text: str) -> bytes | None:
-    """Decode strictly: the one encoding of the bytes, else None."""
-    try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return value if _base64(value) == text else None

@@ -128,7 +128,7 @@ def note_key_id(name: str, public_key: bytes) -> bytes:
 def verifier_key(name: str, public_key: bytes) -> str:
     """Write a key as other tools of the family take it: ``name+key id+base64``."""
     key_id = note_key_id(name, public_key)
-    return f"{name}+{key_id.hex()}+{_base64(_ED25519_TYPE + _raw_key(public_key))}"
+    return f"{name}+{key_id.hex()}+{encode_base64(_ED25519_TYPE + _raw_key(public_key))}"
 
 
 def sign_note(text: str, name: str, signer: Signer) -> str:
@@ -143,7 +143,7 @@ def sign_note(text: str, name: str, signer: Signer) -> str:
     if not text.endswith("\n") or _CONTROL.search(text):
         raise BadNote("the text must end in a newline and have no control characters", "正文须以换行结尾且不含控制字符")
     key_id = note_key_id(name, signer.public_key)
-    return f"{text}\n— {name} {_base64(key_id + signer.sign(text.encode()))}\n"
+    return f"{text}\n— {name} {encode_base64(key_id + signer.sign(text.encode()))}\n"
 
 
 def parse_note(note: str) -> Note:
@@ -217,7 +217,7 @@ def _refuse_bad_lines(note: str, name: str, public_keys: tuple[bytes, ...]) -> N
 
 def format_signature(signature: NoteSignature) -> str:
     """Write one signature line, with its newline, to put behind a note."""
-    return f"— {signature.name} {_base64(signature.key_id + signature.signature)}\n"
+    return f"— {signature.name} {encode_base64(signature.key_id + signature.signature)}\n"
 
 
 # ---- checkpoints ----------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def format_signature(signature: NoteSignature) -> str:
 
 def checkpoint_text(checkpoint: Checkpoint) -> str:
     """Write the text of a checkpoint, as it is signed."""
-    lines = [checkpoint.origin, str(checkpoint.size), _base64(checkpoint.root), *checkpoint.extensions]
+    lines = [checkpoint.origin, str(checkpoint.size), encode_base64(checkpoint.root), *checkpoint.extensions]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -241,7 +241,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     origin, size, root, *extensions = lines
     if not _DECIMAL.fullmatch(size):
         raise BadCheckpoint(f"the size {size[:40]!r} is no plain decimal", f"规模“{size[:40]}”不是十进制数")
-    digest = _unbase64(root)
+    digest = decode_base64(root)
     if digest is None or len(digest) != _DIGEST_BYTES:
         raise BadCheckpoint("the root is not base64 of 32 bytes", "根哈希不是 32 字节的 base64")
     return Checkpoint(origin, int(size), digest, tuple(extensions))
@@ -282,8 +282,8 @@ def format_proof(index: int, hashes: Sequence[bytes], checkpoint: str, extra: by
     """Write a proof; ``checkpoint`` is the signed note, verbatim."""
     lines = [PROOF_HEADER]
     if extra:
-        lines.append(f"extra {_base64(extra)}")
-    lines += [f"index {index}", *map(_base64, hashes)]
+        lines.append(f"extra {encode_base64(extra)}")
+    lines += [f"index {index}", *map(encode_base64, hashes)]
     return "\n".join(lines) + "\n\n" + checkpoint
 
 
@@ -301,13 +301,13 @@ def parse_proof(text: str) -> LogProof:
         raise BadLogProof(f"it does not begin with {PROOF_HEADER}", f"首行应为 {PROOF_HEADER}")
     extra: bytes | None = b""
     if lines and lines[0].startswith("extra "):
-        extra = _unbase64(lines.pop(0).removeprefix("extra "))
+        extra = decode_base64(lines.pop(0).removeprefix("extra "))
     index = lines.pop(0).removeprefix("index ") if lines and lines[0].startswith("index ") else ""
     if extra is None or not _DECIMAL.fullmatch(index):
         raise BadLogProof("no proper extra or index line", "extra 行或 index 行有误")
     if len(lines) > MAX_PROOF_HASHES:
         raise BadLogProof(f"it has {len(lines)} hashes", f"含 {len(lines)} 个哈希,过多")
-    hashes = [_unbase64(line) for line in lines]
+    hashes = [decode_base64(line) for line in lines]
     proper = tuple(digest for digest in hashes if digest is not None and len(digest) == _DIGEST_BYTES)
     if len(proper) != len(hashes):
         raise BadLogProof("a line is not base64 of 32 bytes", "某行不是 32 字节的 base64")
@@ -350,7 +350,7 @@ def _parse_signature(line: str) -> NoteSignature:
         raise BadNote("a signature line is malformed", "签名行格式有误")
     name, encoded = match.groups()
     _check_key_name(name)
-    signature = _unbase64(encoded)
+    signature = decode_base64(encoded)
     if signature is None or len(signature) <= _KEY_ID_BYTES:
         raise BadNote("a signature is not base64 of a key id and more", "签名不是有效的 base64")
     return NoteSignature(name, signature[:_KEY_ID_BYTES], signature[_KEY_ID_BYTES:])
@@ -372,14 +372,18 @@ def _raw_key(public_key: bytes) -> bytes:
     return _load_key(public_key).public_bytes_raw()
 
 
-def _base64(value: bytes) -> str:
+# ---- base64 ---------------------------------------------------------------------------------------------------
+
+
+def encode_base64(value: bytes) -> str:
+    """Write bytes as the base64 that notes have: standard alphabet, padded."""
     return base64.b64encode(value).decode()
 
 
-def _unbase64(text: str) -> bytes | None:
+def decode_base64(text: str) -> bytes | None:
     """Decode strictly: the one encoding of the bytes, else None."""
     try:
         value = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return value if _base64(value) == text else None
+    return value if encode_base64(value) == text else None
