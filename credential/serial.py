@@ -6,7 +6,9 @@ nothing printed on a certificate opens a download.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 from credential.errors import ConfigError, InputError, RefusedError
 
@@ -18,6 +20,7 @@ CODE_LENGTH = 16
 _DIGITS = "0123456789"
 _ALPHANUMERIC = _DIGITS + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CROCKFORD_PAIRS = [one + other for one in _CROCKFORD for other in _CROCKFORD]
 _WIDTHS = {  # widths that make sense, by part of a pattern
     "division": range(2, 13, 2),
     "year": range(4, 5),
@@ -121,10 +124,29 @@ def check_character(text: str, alphabet: str) -> str:
         ValueError: a character is not in the alphabet.
     """
     modulus = len(alphabet)
-    product = modulus
-    for char in text:
-        product = ((product + alphabet.index(char)) % modulus or modulus) * 2 % (modulus + 1)
+    product = _product(text, alphabet, modulus)
     return alphabet[(modulus + 1 - product) % modulus]
+
+
+def _product(text: str, alphabet: str, product: int) -> int:
+    """Go on from a product of ISO 7064 over more characters; it begins with the modulus."""
+    following = _following(alphabet)
+    try:
+        for char in text:
+            product = following[char][product]
+    except KeyError as error:
+        raise ValueError(f"{error} is not in the alphabet") from None
+    return product
+
+
+@cache
+def _following(alphabet: str) -> Mapping[str, tuple[int, ...]]:
+    """The product that follows each product (0 to the modulus), by character: a look-up instead of three divisions."""
+    modulus = len(alphabet)
+    return {
+        char: tuple(((product + value) % modulus or modulus) * 2 % (modulus + 1) for product in range(modulus + 1))
+        for value, char in enumerate(alphabet)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,16 +286,23 @@ def identifier(type_code: str, issuer: str, serial: str, version: int) -> str:
     Raises:
         BadIdentifier: a part has not the form that GB/T 36904 gives it.
     """
-    if _TYPE_CODE.fullmatch(type_code) is None:
-        raise BadIdentifier(type_code, "a type is 18 characters and three digits", "证照类型代码应为18位加3位数字")
-    if _ISSUER.fullmatch(issuer) is None:
-        raise BadIdentifier(issuer, "an issuer has 18 characters", "颁发机构代码应为18位")
+    start, product = _identifier_start(type_code, issuer)
     if _SERIAL.fullmatch(serial) is None:
         raise BadIdentifier(serial, "a serial is 1 to 64 digits or capital letters", "流水号应为1至64位数字或大写字母")
     if not 1 <= version <= 999:
         raise BadIdentifier(str(version), "a version is 1 to 999", "版本号应为1至999")
-    check = check_character(f"{type_code}{issuer}{serial}{version:03d}", _ALPHANUMERIC)
-    return f"{IDENTIFIER_ROOT}.{type_code}.{issuer}.{serial}.{version:03d}.{check}"
+    product = _product(f"{serial}{version:03d}", _ALPHANUMERIC, product)
+    return f"{start}{serial}.{version:03d}.{_ALPHANUMERIC[(37 - product) % 36]}"
+
+
+@lru_cache(maxsize=64)
+def _identifier_start(type_code: str, issuer: str) -> tuple[str, int]:
+    """The parts that all identifiers of one issuer share, and the check's product over them."""
+    if _TYPE_CODE.fullmatch(type_code) is None:
+        raise BadIdentifier(type_code, "a type is 18 characters and three digits", "证照类型代码应为18位加3位数字")
+    if _ISSUER.fullmatch(issuer) is None:
+        raise BadIdentifier(issuer, "an issuer has 18 characters", "颁发机构代码应为18位")
+    return f"{IDENTIFIER_ROOT}.{type_code}.{issuer}.", _product(type_code + issuer, _ALPHANUMERIC, 36)
 
 
 def check_identifier(text: str) -> Identifier:
@@ -299,7 +328,7 @@ def new_verification_code(random: bytes) -> str:
     if len(random) != CODE_BYTES:
         raise ValueError(f"a verification code is made of {CODE_BYTES} bytes, not {len(random)}")
     number = int.from_bytes(random)
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(75, -1, -5))
+    return "".join([_CROCKFORD_PAIRS[number >> shift & 1023] for shift in range(70, -1, -10)])
 
 
 def parse_verification_code(text: str) -> str:

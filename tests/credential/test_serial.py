@@ -212,6 +212,43 @@ def test_check_characters_of_the_standards_own_examples(alphabet: str, text: str
     assert check_character(text, alphabet) == check
 
 
+def slow_check_character(text: str, alphabet: str) -> str:
+    """ISO/IEC 7064, hybrid systems, as the standard writes them: one division after another."""
+    modulus = len(alphabet)
+    product = modulus
+    for char in text:
+        product = ((product + alphabet.index(char)) % modulus or modulus) * 2 % (modulus + 1)
+    return alphabet[(modulus + 1 - product) % modulus]
+
+
+@given(st.sampled_from([string.digits, ALPHANUMERIC, CROCKFORD]), st.data())
+def test_check_characters_are_those_of_the_standards_formula(alphabet: str, data: st.DataObject) -> None:
+    text = data.draw(st.text(alphabet, max_size=80))
+    assert check_character(text, alphabet) == slow_check_character(text, alphabet)
+
+
+@given(
+    type_code=st.from_regex(r"[0-9A-Z]{18}[0-9]{3}", fullmatch=True),
+    issuer=st.text(ALPHANUMERIC, min_size=18, max_size=18),
+    serial=st.text(ALPHANUMERIC, min_size=1, max_size=64),
+    version=st.integers(1, 999),
+)
+def test_an_identifier_has_the_check_character_of_the_standards_formula(
+    type_code: str, issuer: str, serial: str, version: int
+) -> None:
+    written = identifier(type_code, issuer, serial, version)
+    body = f"{type_code}{issuer}{serial}{version:03d}"
+    check = slow_check_character(body, ALPHANUMERIC)
+    assert written == f"1.2.156.3005.2.{type_code}.{issuer}.{serial}.{version:03d}.{check}"
+    assert check_identifier(written) == Identifier(type_code, issuer, serial, version)
+
+
+@pytest.mark.parametrize(("text", "alphabet"), [("12a", string.digits), ("A中", ALPHANUMERIC), ("ı", CROCKFORD)])
+def test_a_character_outside_the_alphabet_has_no_check_character(text: str, alphabet: str) -> None:
+    with pytest.raises(ValueError, match="not in the alphabet"):
+        check_character(text, alphabet)
+
+
 @given(st.binary(min_size=10, max_size=10))
 def test_codes_keep_all_80_bits_and_survive_how_people_type(random: bytes) -> None:
     code = new_verification_code(random)
