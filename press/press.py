@@ -29,6 +29,7 @@ from press.layout import Overflow, fit
 from press.page import PagePlan, Slot, plan_page
 from press.prefix import Prefix, compile_template
 from press.symbol import SymbolPress
+from press.symbol_image import SymbolImage
 from press.tail import Jpeg, SlotWriter, TailParts, UnsignedTail, join_content, pictures_content, read_jpeg, write_tail
 from press.template import Template
 
@@ -172,6 +173,10 @@ class Press:
             place.version, place.level, quiet=place.quiet, prefix=f"{self.look.public_url}/c/", mask=place.mask
         )
 
+    @cached_property
+    def _symbol_image(self) -> SymbolImage:
+        return SymbolImage(self.symbols)
+
     @property
     def qr_budget(self) -> int:
         """Bytes that a COSE message in the QR code may have."""
@@ -235,7 +240,8 @@ class Press:
                 content=content,
                 glyphs=glyphs,
                 photo=jpeg,
-                symbol=self.symbols.encode(qr_text),
+                picture=self._symbol_image.deflated(qr_text),
+                picture_side=self._symbol_image.side,
                 message=message,
                 proof=proof.encode("utf-8"),
                 signed_at=claims.issued_at,

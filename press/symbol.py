@@ -44,9 +44,13 @@ _MASK_SAMPLES: Final = 3
 
 _Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 _Indices = np.ndarray[Any, np.dtype[np.intp]]
-_WEIGHTS: Final[_Indices] = np.array((100, 10, 1), np.intp)
-# The ten bits of 000 to 999, most significant first.
-_TEN_BITS: Final[_Bytes] = (np.arange(1000)[:, None] >> np.arange(9, -1, -1) & 1).astype(np.uint8)
+_Numbers = np.ndarray[Any, np.dtype[np.float64]]
+# Twelve digits are four groups of ten bits, five whole bytes: what each of the twelve adds to that number. It stays
+# far below 2^53, so floating point, which numpy multiplies fastest, is exact.
+_FOUR_GROUPS: Final = 12
+_FOUR_GROUPS_BITS: Final = 40
+_WEIGHTS: Final[_Numbers] = np.array([ten << shift for shift in (30, 20, 10, 0) for ten in (100, 10, 1)], np.float64)
+_WEIGHT_OF_ZEROS: Final = float(_WEIGHTS.sum() * ord("0"))  # what twelve characters "0" come to
 
 
 class UnsupportedSymbol(ConfigError):
@@ -144,6 +148,10 @@ class SymbolPress:
         mask: 0 to 7, as ``choose_mask`` found it once for the template; found
             now if None (about half a second).
 
+    Attributes:
+        module_bits: the bit of ``codewords`` that each module shows, row after row, rows filled up to whole bytes.
+        pattern: what is added to each of them, 0 or 1; both fix the symbol.
+
     Raises:
         UnsupportedSymbol: no such symbol.
         DifferentSymbol: the installed qrcode library draws it differently.
@@ -164,6 +172,7 @@ class SymbolPress:
         self.width = 17 + 4 * version + 2 * quiet
         self._blocks = base.rs_blocks(version, LEVELS[level])
         self._codewords = sum(block.data_count for block in self._blocks)
+        self._padding = bytes((util.PAD0, util.PAD1)) * self._codewords
         self._byte_count_bits = util.length_in_bits(_BYTE_MODE, version)
         self._digit_count_bits = util.length_in_bits(_NUMERIC_MODE, version)
         self.mask = choose_mask(version, level, _samples(self)) if mask is None else mask
@@ -189,45 +198,47 @@ class SymbolPress:
             BadSymbolText: it has another form.
             SymbolOverflow: it is longer than the symbol holds.
         """
-        stream = np.zeros(self._stream_length, np.uint8)
-        data = self._data_codewords(text)
-        stream[: self._codewords] = data
-        stream[self._codewords : -1] = self._correction(data)
-        modules = np.unpackbits(stream).take(self._module_bit)
-        return Symbol(self.width, self.quiet, (np.packbits(modules) ^ self._pattern).tobytes())
+        modules = np.unpackbits(self.codewords(text)).take(self.module_bits)
+        return Symbol(self.width, self.quiet, (np.packbits(modules) ^ self._packed_pattern).tobytes())
 
-    def _data_codewords(self, text: str) -> _Bytes:
-        """Write the two segments as a bit stream, and pad it (ISO/IEC 18004, 7.4)."""
-        segment, mark, digits = text.encode("utf-8").partition(b"#")
+    def codewords(self, text: str) -> _Bytes:
+        """Give the data codewords of a text, their error correction block by block, and a last codeword 0.
+
+        Bits are numbered through all of them, the highest of the first codeword
+        first; ``module_bits`` says which of them each module shows.
+
+        Args:
+            text: as for :meth:`encode`.
+
+        Raises:
+            BadSymbolText, SymbolOverflow: as from :meth:`encode`.
+        """
+        stream = np.empty(self._stream_length, np.uint8)
+        stream[: self._codewords] = data = np.frombuffer(self._data_codewords(text), np.uint8)
+        stream[self._codewords : -1] = self._correction(data)
+        stream[-1] = 0
+        return stream
+
+    def _data_codewords(self, text: str) -> bytes:
+        """Write the two segments as one number, bit after bit, and pad it (ISO/IEC 18004, 7.4)."""
+        head, mark, digits = text.partition("#")
         if not (text.isascii() and digits.isdigit() and text.startswith(self.prefix)):
             raise BadSymbolText(self.prefix)
-        segment += mark
+        segment = (head + mark).encode("ascii")
         length = len(segment)
-        # Mode 0100, the number of bytes, the bytes, mode 0001, the number of digits: one integer.
+        # Mode 0100, the number of bytes, the bytes, mode 0001, the number of digits, then the digits by threes.
         opening = (_BYTE_MODE << self._byte_count_bits | length) << 8 * length | int.from_bytes(segment)
         opening = (opening << _MODE_BITS | _NUMERIC_MODE) << self._digit_count_bits | len(digits)
-        opening_bits = 2 * _MODE_BITS + self._byte_count_bits + 8 * length + self._digit_count_bits
-        threes, rest = divmod(len(digits), 3)
-        end = opening_bits + 10 * threes + _GROUP_BITS[rest]
+        number, number_bits = _grouped(digits)
+        end = 2 * _MODE_BITS + self._byte_count_bits + 8 * length + self._digit_count_bits + number_bits
         capacity = 8 * self._codewords
         # The byte counter of versions below 10 has 8 bits; a longer segment overflows the smaller capacity anyway.
         if end > capacity:
             raise SymbolOverflow(end, capacity)
-        spare = -opening_bits % 8
-        bits = np.zeros(capacity, np.uint8)
-        whole = (opening << spare).to_bytes((opening_bits + spare) // 8)
-        bits[:opening_bits] = np.unpackbits(np.frombuffer(whole, np.uint8))[:opening_bits]
-        groups = np.frombuffer(digits, np.uint8, 3 * threes).reshape(-1, 3) @ _WEIGHTS - 111 * ord("0")
-        bits[opening_bits : opening_bits + 10 * threes] = _TEN_BITS.take(groups, axis=0).ravel()
-        if rest:
-            last = format(int(digits[3 * threes :]), f"0{_GROUP_BITS[rest]}b")
-            bits[end - len(last) : end] = np.frombuffer(last.encode("ascii"), np.uint8) - np.uint8(ord("0"))
-        # Terminator and fill bits are zeros already; pad codewords alternate from the first free one.
+        # Terminator and fill bits are zeros; pad codewords alternate from the first free one.
         used = (min(end + _TERMINATOR_BITS, capacity) + 7) // 8
-        codewords = np.packbits(bits)
-        codewords[used::2] = util.PAD0
-        codewords[used + 1 :: 2] = util.PAD1
-        return codewords
+        whole = (opening << number_bits | number) << 8 * used - end
+        return whole.to_bytes(used) + self._padding[: self._codewords - used]
 
     def _correction(self, data: _Bytes) -> _Bytes:
         """Look up what each data codeword adds to its block's error correction, and add (XOR) it up."""
@@ -277,13 +288,13 @@ class SymbolPress:
         order = np.array(self._final_sequence())
         bit_of_number = np.append(8 * total, (8 * order[:, None] + np.arange(8)).ravel())
         side = -(-self.width // 8) * 8
-        module_bit = np.full((self.width, side), 8 * total, np.intp)
-        pattern = np.zeros((self.width, side), np.uint8)
+        module_bit: _Indices = np.full((self.width, side), 8 * total, np.intp)
+        pattern: _Bytes = np.zeros((self.width, side), np.uint8)
         inner = slice(self.quiet, self.quiet + len(blank))
         module_bit[inner, inner] = bit_of_number[shown]
         pattern[inner, inner] = blank
-        self._module_bit: _Indices = module_bit.ravel()
-        self._pattern: _Bytes = np.packbits(pattern.ravel())
+        self.module_bits, self.pattern = module_bit.ravel(), pattern.ravel()
+        self._packed_pattern: _Bytes = np.packbits(self.pattern)
 
     def _final_sequence(self) -> list[int]:
         """Interleave the blocks (7.6): for each place of the final sequence, the codeword's place in ``encode``."""
@@ -295,6 +306,20 @@ class SymbolPress:
         correction = [range(start + n * count, start + (n + 1) * count) for n in range(len(self._blocks))]
         columns = [*zip_longest(*numbered), *zip(*correction, strict=True)]
         return [place for column in columns for place in column if place is not None]
+
+
+def _grouped(digits: str) -> tuple[int, int]:
+    """Write decimal digits by threes, ten bits a group, the last of one or two shorter (7.4.3); number and bits."""
+    even = len(digits) - len(digits) % _FOUR_GROUPS
+    rows = np.frombuffer(digits[:even].encode("ascii"), np.uint8).astype(np.float64).reshape(-1, _FOUR_GROUPS)
+    # Each row's number as eight bytes, of which the upper three are zeros.
+    fives = (rows @ _WEIGHTS - _WEIGHT_OF_ZEROS).astype(">i8").view(np.uint8).reshape(-1, 8)[:, 3:]
+    number, bits = int.from_bytes(fives.tobytes()), len(fives) * _FOUR_GROUPS_BITS
+    for start in range(even, len(digits), 3):
+        group = digits[start : start + 3]
+        number = number << _GROUP_BITS[len(group)] | int(group)
+        bits += _GROUP_BITS[len(group)]
+    return number, bits
 
 
 def _products(factors: _Bytes) -> _Bytes:

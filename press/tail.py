@@ -15,8 +15,6 @@ from press.fonts import Glyph, gid_hex, subset_font, to_unicode
 from press.layout import Frame, fit
 from press.page import PagePlan, Slot
 from press.prefix import STATIC_FONT, VALUE_FONT, Prefix, Tail, text_state, value_cid_font
-from press.symbol import Symbol
-from press.symbol_image import symbol_image
 from press.syntax import POINTS_PER_MM, number, numbers, text_string
 from press.template import Box
 
@@ -200,13 +198,16 @@ class TailParts:
     Attributes:
         signed_at: with time zone; written as Beijing time.
         document_id: 16 bytes, from the claims.
+        picture: of the QR code, as press/symbol_image.py makes it.
+        picture_side: its samples on a side.
         contents_width: characters of hexadecimal kept for the signature.
     """
 
     content: bytes
     glyphs: Sequence[Glyph]
     photo: Jpeg | None
-    symbol: Symbol
+    picture: bytes
+    picture_side: int
     message: bytes
     proof: bytes
     signed_at: datetime
@@ -218,14 +219,14 @@ def write_tail(prefix: Prefix, parts: TailParts) -> UnsignedTail:
     """Write the tail's objects, its cross-reference table and its trailer."""
     when = pdf_date(parts.signed_at)
     font = subset_font(parts.glyphs)
-    side, samples = symbol_image(parts.symbol)
+    side = parts.picture_side
     tail = _Objects(len(prefix.content))
     tail.stream(Tail.CONTENT, b"", parts.content)
     tail.stream(Tail.FONT_FILE, b"/Length1 %d" % len(font), font)
     tail.stream(Tail.TO_UNICODE, b"", to_unicode([glyph.text for glyph in parts.glyphs]))
     tail.add(Tail.CID_FONT, b"%d 0 obj\n%b\nendobj\n" % (Tail.CID_FONT, value_cid_font(prefix.plan, parts.glyphs)))
     picture = b"/Type/XObject/Subtype/Image/Width %d/Height %d/BitsPerComponent %d/ColorSpace/%b"
-    tail.stream(Tail.QR, picture % (side, side, 1, b"DeviceGray") + b"/Decode[1 0]", samples)
+    tail.stream(Tail.QR, picture % (side, side, 1, b"DeviceGray") + b"/Decode[1 0]/Filter/FlateDecode", parts.picture)
     tail.stream(Tail.COSE, _attachment(b"application#2Fcose", parts.message, when), parts.message)
     tail.stream(Tail.PROOF, _attachment(b"text#2Fplain", parts.proof, when), parts.proof)
     if parts.photo is not None:
