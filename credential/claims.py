@@ -29,13 +29,38 @@ key   claim              value
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import date, datetime
+from functools import lru_cache
 
-from credential.cbor import BadCbor, decode, encode
-from credential.errors import InputError
+from credential.cbor import spell_map_head, spell_number, spell_text
 from credential.model import BadDate, Claims, DocumentType, Holder, PartialDate
-from credential.serial import BadIdentifier, check_identifier
+from credential.serial import IDENTIFIER_ROOT, BadIdentifier, identifier
+from credential.signed_map import (
+    BadClaims,
+    bad_key,
+    decode_map,
+    moment,
+    partial_date,
+    spell_form,
+    spell_integer,
+    spell_lines,
+    spell_octets,
+    text,
+    to_seconds,
+)
+
+__all__ = [
+    "CLAIMS_TYPE",
+    "DIGEST_BYTES",
+    "MAX_CLAIMS_BYTES",
+    "MAX_TEXT",
+    "SALT_BYTES",
+    "SLOTS_A_LIST",
+    "BadClaims",
+    "claims_digest",
+    "decode_claims",
+    "encode_claims",
+]
 
 CLAIMS_TYPE = 1
 MAX_CLAIMS_BYTES = 1 << 16
@@ -44,27 +69,18 @@ SLOTS_A_LIST = 1 << 20
 DIGEST_BYTES = 32
 SALT_BYTES = 16
 
-_LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 _ISSUER = re.compile(r"[0-9A-Z]{18}")
 _SERIAL = re.compile(r"[0-9A-Z]{1,64}")
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CODE = re.compile(r"[0-9A-HJKMNP-TV-Z]{16}")
 _URI = re.compile(r"https?://[!-~]{1,1000}")
-_LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{MAX_TEXT}}}")  # no control characters
-_ANY_LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{0,{MAX_TEXT}}}")
+_TYPE_CODE = slice(len(IDENTIFIER_ROOT) + 1, len(IDENTIFIER_ROOT) + 22)  # where it stands in an identifier
 _REQUIRED = frozenset(range(18)) - {11, 15}
 _ALL = frozenset(range(18))
 _HOLDER_KEYS = frozenset({1, 2, 3, 4})
-
-
-class BadClaims(InputError):
-    """Bytes or values that are not the claims of a credential."""
-
-    code = "bad-claims"
-
-    def __init__(self, why_en: str, why_zh: str) -> None:
-        super().__init__(f"these are not the claims of a credential: {why_en}", f"这不是有效的证书声明数据: {why_zh}")
+_DOCUMENT_TYPES = {one.value: one for one in DocumentType}
+_SPELT_TYPES = {one.value: b"\x02" + spell_text(one.value) for one in DocumentType}
 
 
 def encode_claims(claims: Claims) -> bytes:
@@ -74,35 +90,23 @@ def encode_claims(claims: Claims) -> bytes:
         BadClaims: a value is outside what :func:`decode_claims` accepts, or
             ``issued_at`` has no time zone or is not whole seconds.
     """
-    holder = claims.holder
-    payload = _encode(
-        {
-            0: CLAIMS_TYPE,
-            1: claims.issuer,
-            2: claims.issuer_name,
-            3: claims.serial,
-            4: claims.version,
-            5: claims.kind,
-            6: claims.identifier,
-            7: {1: holder.name, 2: str(holder.id_type), 3: holder.id_number, 4: holder.sex},
-            8: dict(claims.fields),
-            9: to_seconds(claims.issued_at),
-            10: str(claims.issued_on),
-            11: None if claims.expires_on is None else claims.expires_on.isoformat(),
-            12: claims.status_uri,
-            13: claims.status_index,
-            14: claims.verification_code,
-            15: claims.photo_digest,
-            16: claims.template_digest,
-            17: claims.salt,
-        }
-    )
-    decode_claims(payload)
+    try:
+        payload = _spell(claims)
+    except UnicodeEncodeError as error:
+        raise BadClaims("a text is not valid Unicode", "文本不是有效的 Unicode") from error
+    except (BadDate, BadIdentifier, ValueError) as error:
+        # The value itself stays out of the sentence: it may be personal.
+        raise BadClaims("a date, identifier or document type is wrong", "日期、标识或证件类型有误") from error
+    if len(payload) > MAX_CLAIMS_BYTES:
+        raise BadClaims("they are too long", "数据过长")
     return payload
 
 
 def decode_claims(payload: bytes) -> Claims:
     """Read claims, strictly; ``issued_at`` comes back in UTC.
+
+    What is read is written again, and must be the same bytes: so one set of
+    rules holds for both.
 
     Args:
         payload: not trusted; at most 64 KiB.
@@ -114,42 +118,40 @@ def decode_claims(payload: bytes) -> Claims:
     if len(payload) > MAX_CLAIMS_BYTES:
         raise BadClaims("they are too long", "数据过长")
     entries = decode_map(payload, CLAIMS_TYPE, required=_REQUIRED, allowed=_ALL)
-    holder = entries[7]
+    holder, fields = entries[7], entries[8]
     if not isinstance(holder, dict) or holder.keys() != _HOLDER_KEYS:
         raise bad_key(7)
+    if not isinstance(fields, dict):
+        raise bad_key(8)
+    id_type = _DOCUMENT_TYPES.get(text(holder, 2))
+    if id_type is None:
+        raise bad_key(7)
     try:
-        identifier = check_identifier(text(entries, 6, _LINE))
-        claims = Claims(
-            issuer=text(entries, 1, _ISSUER),
-            issuer_name=text(entries, 2, _LINE),
-            serial=text(entries, 3, _SERIAL),
-            version=integer(entries, 4, 1, 999),
-            kind=text(entries, 5, _KIND),
-            identifier=entries[6],
-            holder=Holder(
-                name=text(holder, 1, _LINE),
-                id_type=DocumentType(text(holder, 2, _LINE)),
-                id_number=text(holder, 3, _ANY_LINE),
-                sex=text(holder, 4, _ANY_LINE),
-            ),
-            fields=_fields(entries[8]),
-            issued_at=moment(entries, 9),
-            issued_on=PartialDate(text(entries, 10, _LINE)),
-            expires_on=_day(text(entries, 11, _LINE)) if 11 in entries else None,
-            status_uri=text(entries, 12, _URI),
-            status_index=integer(entries, 13, 0, SLOTS_A_LIST - 1),
-            verification_code=text(entries, 14, _CODE),
-            photo_digest=octets(entries, 15, DIGEST_BYTES) if 15 in entries else None,
-            template_digest=octets(entries, 16, DIGEST_BYTES),
-            salt=octets(entries, 17, SALT_BYTES),
-        )
-    except (BadDate, BadIdentifier, ValueError) as error:
-        # The value itself stays out of the sentence: it may be personal.
-        raise BadClaims("a date, identifier or document type is wrong", "日期、标识或证件类型有误") from error
-    if (identifier.issuer, identifier.serial, identifier.version) != (claims.issuer, claims.serial, claims.version):
-        raise BadClaims(
-            "the identifier is not that of issuer, serial and version", "证照标识与颁发机构、编号或版本不符"
-        )
+        issued_on = partial_date(text(entries, 10))
+        expires_on = _day(text(entries, 11)) if 11 in entries else None
+    except (BadDate, ValueError) as error:
+        raise BadClaims("a date is wrong", "日期有误") from error
+    claims = Claims(
+        issuer=text(entries, 1),
+        issuer_name=text(entries, 2),
+        serial=entries[3],
+        version=entries[4],
+        kind=text(entries, 5),
+        identifier=entries[6],
+        holder=Holder(holder[1], id_type, holder[3], holder[4]),
+        fields=fields,
+        issued_at=moment(entries, 9),
+        issued_on=issued_on,
+        expires_on=expires_on,
+        status_uri=text(entries, 12),
+        status_index=entries[13],
+        verification_code=entries[14],
+        photo_digest=entries.get(15),
+        template_digest=entries[16],
+        salt=entries[17],
+    )
+    if encode_claims(claims) != payload:
+        raise BadClaims("they are not written as they read", "编码与内容不符")
     return claims
 
 
@@ -158,101 +160,105 @@ def claims_digest(payload: bytes) -> bytes:
     return hashlib.sha256(payload).digest()
 
 
-def decode_map(
-    payload: bytes, format_type: int, *, required: frozenset[int], allowed: frozenset[int]
-) -> dict[int, Any]:
-    """Read one of our signed maps: deterministic, of this type, with known keys only.
-
-    Raises:
-        BadClaims: it is none.
-    """
-    try:
-        entries = decode(payload)
-    except BadCbor as error:
-        raise BadClaims(error.en, error.zh) from error
-    if not isinstance(entries, dict) or entries.get(0) != format_type:
-        raise BadClaims(f"they have not the format type {format_type}", f"格式类型不是 {format_type}")
-    if not required <= entries.keys() <= allowed:
-        raise BadClaims("a key is missing or unknown", "缺少必需的键或含有未知的键")
-    return entries
-
-
-def text(entries: Mapping[int, Any], key: int, form: re.Pattern[str]) -> str:
-    """The text under a key, if it has this form.
-
-    Raises:
-        BadClaims: it has not.
-    """
-    value = entries[key]
-    if not isinstance(value, str) or form.fullmatch(value) is None:
-        raise bad_key(key)
-    return value
-
-
-def integer(entries: Mapping[int, Any], key: int, least: int, most: int) -> int:
-    """The integer under a key, if it is in the range.
-
-    Raises:
-        BadClaims: it is not.
-    """
-    value = entries[key]
-    if not isinstance(value, int) or not least <= value <= most:
-        raise bad_key(key)
-    return value
+def _spell(claims: Claims) -> bytes:
+    """Write the entries in the order of their keys; what is the same for a whole batch is written once."""
+    photo = claims.photo_digest
+    dates, count = _spell_dates(claims.issued_at, claims.issued_on, claims.expires_on, claims.status_uri)
+    return b"".join(
+        (
+            spell_map_head(13 + count + (photo is not None)),
+            _spell_issuer(claims.issuer, claims.issuer_name),
+            b"\x03",
+            spell_form(claims.serial, _SERIAL, 3),
+            b"\x04",
+            spell_integer(claims.version, 1, 999, 4),
+            _spell_kind(claims.kind),
+            b"\x06",
+            _spell_identifier(claims),
+            b"\x07",
+            _spell_holder(claims.holder),
+            b"\x08",
+            _spell_fields(claims.fields),
+            dates,
+            b"\x0d",
+            spell_integer(claims.status_index, 0, SLOTS_A_LIST - 1, 13),
+            b"\x0e",
+            spell_form(claims.verification_code, _CODE, 14),
+            b"" if photo is None else b"\x0f" + spell_octets(photo, DIGEST_BYTES, 15),
+            b"\x10",
+            spell_octets(claims.template_digest, DIGEST_BYTES, 16),
+            b"\x11",
+            spell_octets(claims.salt, SALT_BYTES, 17),
+        )
+    )
 
 
-def octets(entries: Mapping[int, Any], key: int, length: int) -> bytes:
-    """The bytes under a key, if there are so many.
-
-    Raises:
-        BadClaims: there are not.
-    """
-    value = entries[key]
-    if not isinstance(value, bytes) or len(value) != length:
-        raise bad_key(key)
-    return value
-
-
-def moment(entries: Mapping[int, Any], key: int) -> datetime:
-    """The moment under a key, in UTC.
-
-    Raises:
-        BadClaims: not seconds between 1970 and 9999.
-    """
-    return datetime.fromtimestamp(integer(entries, key, 0, _LATEST_SECOND), UTC)
+def _spell_identifier(claims: Claims) -> bytes:
+    """Write the identifier, which must be that of the issuer, the serial and the version; these are checked before."""
+    given = claims.identifier
+    if not isinstance(given, str):
+        raise bad_key(6)
+    if given != identifier(given[_TYPE_CODE], claims.issuer, claims.serial, claims.version):
+        raise BadClaims(
+            "the identifier is not that of issuer, serial and version", "证照标识与颁发机构、编号或版本不符"
+        )
+    return spell_text(given)
 
 
-def to_seconds(moment: datetime) -> int:
-    """Seconds since 1970-01-01 UTC.
-
-    Raises:
-        BadClaims: no time zone, or not whole seconds.
-    """
-    if moment.tzinfo is None or moment.microsecond:
-        raise BadClaims("a time has no time zone or is not whole seconds", "时间缺少时区或不是整秒")
-    return int(moment.timestamp())
+@lru_cache(maxsize=64)
+def _spell_issuer(issuer: str, name: str) -> bytes:
+    (line,) = spell_lines((name,), MAX_TEXT, 2)
+    if not name:
+        raise bad_key(2)
+    return b"".join((b"\x00", spell_number(CLAIMS_TYPE), b"\x01", spell_form(issuer, _ISSUER, 1), b"\x02", line))
 
 
-def bad_key(key: int) -> BadClaims:
-    """The error for a value of the wrong type, form or range; names the key only."""
-    return BadClaims(f"the value of key {key} has a wrong type, form or range", f"键 {key} 的值类型、格式或范围不符")
+@lru_cache(maxsize=64)
+def _spell_kind(kind: str) -> bytes:
+    return b"\x05" + spell_form(kind, _KIND, 5)
 
 
-def _encode(entries: dict[int, Any]) -> bytes:
-    try:
-        return encode({key: value for key, value in entries.items() if value is not None})
-    except UnicodeEncodeError as error:
-        raise BadClaims("a text is not valid Unicode", "文本不是有效的 Unicode") from error
+def _spell_holder(holder: Holder) -> bytes:
+    spelt_type = _SPELT_TYPES.get(holder.id_type)
+    if spelt_type is None or not holder.name:
+        raise bad_key(7)
+    name, number, sex = spell_lines((holder.name, holder.id_number, holder.sex), MAX_TEXT, 7)
+    return b"".join((b"\xa4\x01", name, spelt_type, b"\x03", number, b"\x04", sex))
 
 
-def _fields(value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
+def _spell_fields(fields: Mapping[str, str]) -> bytes:
+    head, keys, spelt_keys = _spell_keys(tuple(fields))
+    values = [fields[key] for key in keys]
+    if not all(values):
         raise bad_key(8)
-    for key, content in value.items():
-        is_known = isinstance(key, str) and _KEY.fullmatch(key)
-        if not is_known or not isinstance(content, str) or _LINE.fullmatch(content) is None:
-            raise bad_key(8)
-    return value
+    parts = [head] * (2 * len(keys) + 1)
+    parts[1::2] = spelt_keys
+    parts[2::2] = spell_lines(values, MAX_TEXT, 8)
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=64)
+def _spell_keys(keys: tuple[str, ...]) -> tuple[bytes, tuple[str, ...], tuple[bytes, ...]]:
+    """The head of the fields' map, and the keys in the order of their encoding: the same for all rows of a sheet."""
+    spelt = sorted([(spell_form(key, _KEY, 8), key) for key in keys])
+    return spell_map_head(len(spelt)), tuple(key for _, key in spelt), tuple(content for content, _ in spelt)
+
+
+@lru_cache(maxsize=256)
+def _spell_dates(
+    issued_at: datetime, issued_on: PartialDate, expires_on: date | None, status_uri: str
+) -> tuple[bytes, int]:
+    """Keys 9 to 12, which all certificates of a chunk share; and how many these are."""
+    parts = [
+        b"\x09",
+        spell_number(to_seconds(issued_at)),
+        b"\x0a",
+        spell_text(partial_date(str(issued_on)).text),
+    ]
+    if expires_on is not None:
+        parts += [b"\x0b", spell_text(_day(expires_on.isoformat()).isoformat())]
+    parts += [b"\x0c", spell_form(status_uri, _URI, 12)]
+    return b"".join(parts), len(parts) // 2
 
 
 def _day(value: str) -> date:

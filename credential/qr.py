@@ -11,25 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from credential.cbor import encode
-from credential.claims import (
-    DIGEST_BYTES,
-    SLOTS_A_LIST,
-    BadClaims,
-    claims_digest,
-    decode_map,
-    encode_claims,
-    integer,
-    moment,
-    octets,
-    text,
-    to_seconds,
-)
+from credential.claims import DIGEST_BYTES, SLOTS_A_LIST, claims_digest, encode_claims
 from credential.cose import message_bytes
 from credential.errors import ConfigError, InputError
 from credential.model import BadDate, Claims, PartialDate
 from credential.qr_capacity import MAX_MESSAGE_BYTES, budget, decimal_digits
 from credential.schema import QrFields
 from credential.serial import CODE_LENGTH
+from credential.signed_map import BadClaims, decode_map, integer, moment, octets, text, to_seconds
 
 __all__ = [
     "MAX_MESSAGE_BYTES",

@@ -280,8 +280,11 @@ class Identifier:
     version: int
 
 
+@lru_cache(maxsize=1024)
 def identifier(type_code: str, issuer: str, serial: str, version: int) -> str:
     """Write a licence identifier with its check character (DOMAIN 2.2).
+
+    Those of a chunk are remembered: each is asked for again when its claims are written.
 
     Raises:
         BadIdentifier: a part has not the form that GB/T 36904 gives it.
