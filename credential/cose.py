@@ -5,6 +5,7 @@ The key identifier is the first eight bytes of SHA-256 over the key's SPKI.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from credential.cbor import BadCbor, Tag, decode, encode
+from credential.cbor import BadCbor, Tag, decode, encode, spell_bytes, spell_text
 from credential.errors import InputError, RefusedError
 from credential.ports import Algorithm, Signer
 
@@ -115,23 +116,19 @@ class SignedMessage:
             BadSignature: not this key's, or another algorithm than the key's.
             BadPublicKey: the key cannot be read.
         """
-        key = load_public_key(public_key)
-        content = _to_be_signed(self.protected, self.payload)
+        algorithm, kid, check = _checker(public_key)
+        if kid != self.kid or algorithm is not self.algorithm:
+            raise BadSignature(self.kid)
         try:
-            if key_id(public_key) != self.kid or _ALGORITHMS[algorithm_of(key)] is not self.algorithm:
-                raise BadSignature(self.kid)
-            if isinstance(key, ed25519.Ed25519PublicKey):
-                key.verify(self.signature, content)
-            elif isinstance(key, rsa.RSAPublicKey):
-                key.verify(self.signature, content, padding.PKCS1v15(), SHA256())
-            else:
-                hash_function = SHA256() if self.algorithm is CoseAlgorithm.ES256 else SHA384()
-                key.verify(self._der_signature(), content, ec.ECDSA(hash_function))
+            check(self._plain_signature(), _frame(self.protected)[0] + spell_bytes(self.payload))
         except InvalidSignature as error:
             raise BadSignature(self.kid) from error
 
-    def _der_signature(self) -> bytes:
-        size = _COORDINATE_BYTES[self.algorithm]
+    def _plain_signature(self) -> bytes:
+        """The signature as the library takes it: DER for ECDSA."""
+        size = _COORDINATE_BYTES.get(self.algorithm)
+        if size is None:
+            return self.signature
         if len(self.signature) != 2 * size:
             raise BadSignature(self.kid)
         return encode_dss_signature(int.from_bytes(self.signature[:size]), int.from_bytes(self.signature[size:]))
@@ -176,6 +173,20 @@ def algorithm_of(key: PublicKey) -> Algorithm:
     return Algorithm.P256 if isinstance(key.curve, ec.SECP256R1) else Algorithm.P384
 
 
+@lru_cache(maxsize=256)
+def _checker(public_key: bytes) -> tuple[CoseAlgorithm, bytes, Callable[[bytes, bytes], None]]:
+    """Algorithm and identifier of a key, and what checks a signature over bytes: asked for with every message."""
+    key = load_public_key(public_key)
+    algorithm = _ALGORITHMS[algorithm_of(key)]
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return algorithm, key_id(public_key), key.verify
+    if isinstance(key, rsa.RSAPublicKey):
+        pkcs1, sha256 = padding.PKCS1v15(), SHA256()
+        return algorithm, key_id(public_key), lambda signature, content: key.verify(signature, content, pkcs1, sha256)
+    ecdsa = ec.ECDSA(SHA256() if algorithm is CoseAlgorithm.ES256 else SHA384())
+    return algorithm, key_id(public_key), lambda signature, content: key.verify(signature, content, ecdsa)
+
+
 def signature_bytes(algorithm: Algorithm) -> int:
     """How long a signature in a message is."""
     return _SIGNATURE_BYTES[algorithm]
@@ -185,7 +196,8 @@ def signature_bytes(algorithm: Algorithm) -> int:
 def message_bytes(payload_bytes: int, signature_length: int) -> int:
     """How long a message with such a payload and signature is."""
     algorithm = {64: CoseAlgorithm.ES256, 96: CoseAlgorithm.ES384}.get(signature_length, CoseAlgorithm.RS256)
-    return len(_message(_protected(algorithm, bytes(KEY_ID_BYTES)), bytes(payload_bytes), bytes(signature_length)))
+    start = _frame(_protected(algorithm, bytes(KEY_ID_BYTES)))[1]
+    return len(start) + len(spell_bytes(bytes(payload_bytes))) + len(spell_bytes(bytes(signature_length)))
 
 
 def sign_message(payload: bytes, signer: Signer) -> bytes:
@@ -195,12 +207,14 @@ def sign_message(payload: bytes, signer: Signer) -> bytes:
         UnavailableError: the signer's key store does not answer.
     """
     algorithm = _ALGORITHMS[signer.algorithm]
-    protected = _protected(algorithm, key_id(signer.public_key))
-    signature = signer.sign(_to_be_signed(protected, payload))
-    if algorithm in _COORDINATE_BYTES:
-        size = _COORDINATE_BYTES[algorithm]
-        signature = b"".join(number.to_bytes(size) for number in decode_dss_signature(signature))
-    return _message(protected, payload, signature)
+    signed_start, start = _frame(_protected(algorithm, key_id(signer.public_key)))
+    spelt = spell_bytes(payload)
+    signature = signer.sign(signed_start + spelt)
+    size = _COORDINATE_BYTES.get(algorithm)
+    if size is not None:
+        r, s = decode_dss_signature(signature)
+        signature = r.to_bytes(size) + s.to_bytes(size)
+    return b"".join((start, spelt, spell_bytes(signature)))
 
 
 def open_message(message: bytes) -> SignedMessage:
@@ -221,17 +235,35 @@ def open_message(message: bytes) -> SignedMessage:
             raise BadMessage("it is no tagged COSE_Sign1", "不是带标签的 COSE_Sign1")
         match tagged.value:
             case [bytes() as protected, dict() as unprotected, bytes() as payload, bytes() as signature]:
-                header = decode(protected)
+                algorithm, kid = _header(protected)
             case _:
                 raise BadMessage("it has not the four parts", "结构不符")
     except BadCbor as error:
         raise BadMessage(error.en, error.zh) from error
-    if unprotected or not isinstance(header, dict) or header.keys() != {_ALG, _KID}:
-        raise BadMessage("its headers are not alg and kid, both protected", "头部应仅含受保护的 alg 与 kid")
+    if unprotected:
+        raise _wrong_headers()
+    return SignedMessage(algorithm, kid, payload, signature, protected)
+
+
+@lru_cache(maxsize=64)
+def _header(protected: bytes) -> tuple[CoseAlgorithm, bytes]:
+    """Read a protected header; the same few stand in all messages.
+
+    Raises:
+        BadCbor: not deterministic CBOR.
+        BadMessage: an unknown algorithm, header or key identifier.
+    """
+    header = decode(protected)
+    if not isinstance(header, dict) or header.keys() != {_ALG, _KID}:
+        raise _wrong_headers()
     kid, algorithm = header[_KID], header[_ALG]
     if algorithm not in list(CoseAlgorithm) or not isinstance(kid, bytes) or len(kid) != KEY_ID_BYTES:
         raise BadMessage("its algorithm or key identifier is unknown", "算法或密钥标识未知")
-    return SignedMessage(CoseAlgorithm(algorithm), kid, payload, signature, protected)
+    return CoseAlgorithm(algorithm), kid
+
+
+def _wrong_headers() -> BadMessage:
+    return BadMessage("its headers are not alg and kid, both protected", "头部应仅含受保护的 alg 与 kid")
 
 
 @lru_cache(maxsize=64)
@@ -239,9 +271,9 @@ def _protected(algorithm: CoseAlgorithm, kid: bytes) -> bytes:
     return encode({_ALG: int(algorithm), _KID: kid})
 
 
-def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
-    return encode(["Signature1", protected, b"", payload])  # RFC 9052, 4.4
-
-
-def _message(protected: bytes, payload: bytes, signature: bytes) -> bytes:
-    return encode(Tag(SIGN1_TAG, [protected, {}, payload, signature]))
+@lru_cache(maxsize=64)
+def _frame(protected: bytes) -> tuple[bytes, bytes]:
+    """What stands before the payload in the bytes that are signed (RFC 9052, 4.4), and in the message."""
+    header = spell_bytes(protected)
+    signed = b"\x84" + spell_text("Signature1") + header + spell_bytes(b"")
+    return signed, bytes([0xC0 + SIGN1_TAG, 0x84]) + header + b"\xa0"

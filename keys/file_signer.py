@@ -1,6 +1,7 @@
 """Signing keys in encrypted files: made once, loaded once per process."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -67,6 +68,7 @@ class FileSigner:
         self._key = key
         self._public_key = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self._algorithm = algorithm_of(load_public_key(self._public_key))
+        self._sign = _signing(key)
 
     @property
     def algorithm(self) -> Algorithm:
@@ -85,14 +87,21 @@ class FileSigner:
 
     def sign(self, message: bytes) -> bytes:
         """Sign the message itself; the form of the signature is that of the port."""
-        if isinstance(self._key, ed25519.Ed25519PrivateKey):
-            return self._key.sign(message)
-        if isinstance(self._key, rsa.RSAPrivateKey):
-            return self._key.sign(message, padding.PKCS1v15(), SHA256())
-        return self._key.sign(message, ec.ECDSA(SHA384() if self._algorithm is Algorithm.P384 else SHA256()))
+        return self._sign(message)
 
     def __repr__(self) -> str:
         return f"FileSigner({self._algorithm})"
+
+
+def _signing(key: PrivateKey) -> Callable[[bytes], bytes]:
+    """What signs a message with a key; which way that is, is asked once and not with every signature."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign
+    if isinstance(key, rsa.RSAPrivateKey):
+        pkcs1, sha256 = padding.PKCS1v15(), SHA256()
+        return lambda message: key.sign(message, pkcs1, sha256)
+    ecdsa = ec.ECDSA(SHA384() if isinstance(key.curve, ec.SECP384R1) else SHA256())
+    return lambda message: key.sign(message, ecdsa)
 
 
 def generate_key(algorithm: Algorithm) -> FileSigner:

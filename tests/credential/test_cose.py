@@ -5,7 +5,9 @@ from typing import Any
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -30,6 +32,7 @@ from credential.ports import Algorithm, Signer
 
 PAYLOAD = b"\xa1\x00\x01"
 MAKE = Callable[..., Any]
+NUMBERS = {Algorithm.P256: -7, Algorithm.P384: -35, Algorithm.ED25519: -8, Algorithm.RSA_2048: -257}  # IANA's
 EVERY = pytest.mark.parametrize("algorithm", [Algorithm.P256, Algorithm.P384, Algorithm.ED25519, Algorithm.RSA_2048])
 
 
@@ -61,6 +64,30 @@ def test_another_cose_library_verifies_our_messages(algorithm: Algorithm, make_s
     assert message.verify_signature()
     message.payload = PAYLOAD + b"\x00"
     assert not message.verify_signature()
+
+
+@EVERY
+@pytest.mark.parametrize("length", [0, 1, 23, 24, 255, 256, 702, 65_535, 65_536])
+def test_the_bytes_and_what_is_signed_are_those_of_another_encoder(
+    algorithm: Algorithm, length: int, make_signer: MAKE
+) -> None:
+    signer, payload = make_signer(algorithm), b"\xa1" * length
+    protected = cbor2.dumps({1: NUMBERS[algorithm], 4: key_id(signer.public_key)}, canonical=True)
+    message = sign_message(payload, signer)
+    signature = message[-signature_bytes(algorithm) :]
+    assert message == cbor2.dumps(cbor2.CBORTag(18, [protected, {}, payload, signature]), canonical=True)
+    signed = cbor2.dumps(["Signature1", protected, b"", payload], canonical=True)
+    key = load_public_key(signer.public_key)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        size = len(signature) // 2
+        numbers = int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
+        hash_function = SHA256() if algorithm is Algorithm.P256 else SHA384()
+        key.verify(encode_dss_signature(*numbers), signed, ec.ECDSA(hash_function))
+    elif isinstance(key, rsa.RSAPublicKey):
+        key.verify(signature, signed, padding.PKCS1v15(), SHA256())
+    else:
+        key.verify(signature, signed)
+    open_message(message).verify(signer.public_key)
 
 
 @EVERY
