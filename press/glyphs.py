@@ -19,7 +19,8 @@ MAX_GLYPHS: Final = 0xFFFF  # a glyph id has 16 bits, and id 0 is .notdef
 _MASK32: Final = 0xFFFFFFFF
 _SHORT_LOCA_LIMIT: Final = 2 * 0xFFFF  # bytes of glyf that 16-bit halved offsets can reach
 _CHECKSUM_MAGIC: Final = 0xB1B0AFBA  # head.checkSumAdjustment = magic - sum of the whole font
-_BFCHAR_LIMIT: Final = 100  # lines in one beginbfchar block (Adobe technical note 5411, 1.4.1)
+_RANGE_LIMIT: Final = 100  # ranges in one block (Adobe technical note 5411, 1.4.1)
+_ROW: Final = 256  # codes of one range differ in their last byte only (5014, 7.2; ISO 32000-1, 9.10.3)
 _FONT_DATE: Final = 3660681600  # 2020-01-01, in seconds since 1904 (head.created, head.modified)
 
 
@@ -30,17 +31,24 @@ def table_checksum(table: bytes) -> int:
     return sum(words) & _MASK32
 
 
-# head: baseline at y = 0, left side bearing at x = 0; one date, so that equal glyphs give equal bytes; smallest
-# readable size 8 pixels, direction hint 2 (deprecated, fixed value). Its checksum counts with the adjustment 0.
-_HEAD: Final = struct.Struct(">IIIIHHqq4hHHhhh")
+# The tables but glyf, each filled up to whole words. head: baseline at y = 0, left side bearing at x = 0; one date, so
+# that equal glyphs give equal bytes; smallest readable size 8 pixels, direction hint 2 (deprecated, fixed value). Its
+# checksum counts with the adjustment 0.
+_HEAD: Final = struct.Struct(">IIIIHHqq4hHHhhh2x")
 _HEAD_FIXED: Final = (0x00010000, 0x00010000, 0, 0x5F0F3CF5, 0x0003, UNITS_PER_EM, _FONT_DATE, _FONT_DATE)
+_HEAD_BYTES: Final = 54
 _HHEA: Final = struct.Struct(">I3hH11hH")
 _HHEA_FIXED: Final = (1, *bytes(7))  # an upright caret; every glyph has its own line in hmtx
 _MAXP: Final = struct.Struct(">I14H")
 _MAXP_FIXED: Final = (0, 0, 1, *bytes(8))  # no composites, no twilight zone, no instructions
-_SMALL_TAGS: Final = (b"head", b"hhea", b"hmtx", b"loca", b"maxp")
-_DIRECTORY: Final = struct.Struct(">I4H" + (1 + len(_SMALL_TAGS)) * "4s3I")
-_DIRECTORY_FIXED: Final = (0x00010000, 6, 64, 2, 32)  # six tables; what a binary search wants to know of six
+# The directory is words throughout: what a binary search wants to know of six tables, then tag, checksum, offset and
+# length of each. So its own checksum is the sum of what is written.
+_DIRECTORY: Final = struct.Struct(">27I")
+_DIRECTORY_FIXED: Final = (0x00010000, 6 << 16 | 64, 2 << 16 | 32)
+_GLYF, _HEAD_TAG, _HHEA_TAG, _HMTX, _LOCA, _MAXP_TAG = (
+    int.from_bytes(tag) for tag in (b"glyf", b"head", b"hhea", b"hmtx", b"loca", b"maxp")
+)
+_NO_EXTENT: Final = (-0x8000,) * 7  # of a space: below every extent of a glyph that has an outline
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +68,9 @@ class Glyph:
         metric: its four bytes of ``hmtx``.
         bounds: x_min, y_min, x_max, y_max in 1/1000 em; zeros for spaces.
         name: face and character in one word, as "kai/李".
-        extent: bounds, right side bearing, points, contours: what the font-wide
-            fields of head, hhea and maxp are worked out from.
+        part: what a font takes of a glyph, in the order that ``subset_font`` takes it apart: outline,
+            half its length, its checksum, metric, advance, and what the font-wide fields of head, hhea
+            and maxp are the greatest of (bounds and right side bearing negated where the least is wanted).
     """
 
     text: str
@@ -73,7 +82,7 @@ class Glyph:
     checksum: int
     metric: bytes
     bounds: tuple[int, int, int, int]
-    extent: tuple[int, int, int, int, int, int, int]
+    part: tuple[bytes, int, int, bytes, int, int, int, int, int, int, int, int]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -102,6 +111,9 @@ def make_glyph(text: str, face: str, gid: int, advance: int, outline: bytes) -> 
         contours, *corners = struct.unpack_from(">5h", outline)
         bounds = (corners[0], corners[1], corners[2], corners[3])
         points = struct.unpack_from(">H", outline, 10 + 2 * (contours - 1))[0] + 1
+    checksum, metric = table_checksum(outline), struct.pack(">Hh", advance, bounds[0])
+    left, bottom, right, top = bounds
+    extent = (-left, -bottom, right, top, right - advance, points, contours) if outline else _NO_EXTENT
     return Glyph(
         text=text,
         face=face,
@@ -109,10 +121,10 @@ def make_glyph(text: str, face: str, gid: int, advance: int, outline: bytes) -> 
         gid=gid,
         advance=advance,
         outline=outline,
-        checksum=table_checksum(outline),
-        metric=struct.pack(">Hh", advance, bounds[0]),
+        checksum=checksum,
+        metric=metric,
         bounds=bounds,
-        extent=(*bounds, advance - bounds[2], points, contours),
+        part=(outline, len(outline) // 2, checksum, metric, advance, *extent),
     )
 
 
@@ -151,53 +163,43 @@ def subset_font(glyphs: Sequence[Glyph]) -> bytes:
     """
     if len(glyphs) >= MAX_GLYPHS:
         raise ValueError(f"{len(glyphs)} glyphs do not fit in one font")
-    members = (NOTDEF, *glyphs)
-    count = len(members)
-    outlines = [glyph.outline for glyph in members]
-    offsets = [0, *accumulate(map(len, outlines))]
-    glyf_length = offsets[-1]
-    is_long = glyf_length > _SHORT_LOCA_LIMIT
+    parts = [NOTDEF.part, *[glyph.part for glyph in glyphs]]
+    count = len(parts)
+    outlines, halves, sums, metrics, advances, *extents = zip(*parts, strict=True)
     # Font-wide extremes count only glyphs with contours (OpenType, hhea); .notdef has some, so there is always one.
-    x_min, y_min, x_max, y_max, right_bearing, points, contours = zip(
-        *[glyph.extent for glyph in members if glyph.outline],
-        strict=True,
-    )
-    left, bottom, right, top = min(x_min), min(y_min), max(x_max), max(y_max)
-    widest = max([glyph.advance for glyph in members])
-    bodies = (
-        _HEAD.pack(*_HEAD_FIXED, left, bottom, right, top, 0, 8, 2, is_long, 0),
-        # Ascender and descender are the real extremes; what lines are set by is the chain's descriptor.
-        _HHEA.pack(0x00010000, top, bottom, 0, widest, left, min(right_bearing), right, *_HHEA_FIXED, count),
-        b"".join([glyph.metric for glyph in members]),
-        _loca(offsets, is_long=is_long),
-        _MAXP.pack(0x00010000, count, max(points), max(contours), *_MAXP_FIXED),
-    )
-    return _assemble(bodies, outlines, glyf_length, sum([glyph.checksum for glyph in members]))
-
-
-def _loca(offsets: Sequence[int], *, is_long: bool) -> bytes:
+    left, bottom, right, top, bearing, points, contours = map(max, extents)
+    offsets = [0, *accumulate(halves)]
+    is_long = 2 * offsets[-1] > _SHORT_LOCA_LIMIT
     if is_long:
-        return struct.pack(f">{len(offsets)}I", *offsets)
-    return struct.pack(f">{len(offsets)}H", *[offset >> 1 for offset in offsets])
-
-
-def _assemble(bodies: Sequence[bytes], outlines: Sequence[bytes], glyf_length: int, glyf_sum: int) -> bytes:
-    """Lay out the table directory and the tables, and set ``head.checkSumAdjustment``.
-
-    "glyf" sorts first in the directory; its bytes come last, where their length moves nothing else.
-    """
-    small = b"".join([body + bytes(-len(body) % 4) for body in bodies])
+        loca = struct.pack(f">{count + 1}I", *[2 * offset for offset in offsets])
+    else:
+        loca = struct.pack(f">{count + 1}H{'' if count % 2 else '2x'}", *offsets)
+    # Ascender and descender are the real extremes; what lines are set by is the chain's descriptor.
+    hhea = (0x00010000, top, -bottom, 0, max(advances), -left, -bearing, right)
+    small = b"".join(
+        (
+            _HEAD.pack(*_HEAD_FIXED, -left, -bottom, right, top, 0, 8, 2, is_long, 0),
+            _HHEA.pack(*hhea, *_HHEA_FIXED, count),
+            b"".join(metrics),
+            loca,
+            _MAXP.pack(0x00010000, count, points, contours, *_MAXP_FIXED),
+        )
+    )
+    # glyf sorts first in the directory; its bytes come last, where their length moves nothing else.
     words: tuple[int, ...] = struct.unpack(f">{len(small) // 4}I", small)
-    records: list[int | bytes] = []
-    at = 0
-    for tag, body in zip(_SMALL_TAGS, bodies, strict=True):
-        end = at + (len(body) + 3) // 4
-        records += (tag, sum(words[at:end]) & _MASK32, _DIRECTORY.size + 4 * at, len(body))
-        at = end
-    glyf = (b"glyf", glyf_sum & _MASK32, _DIRECTORY.size + len(small), glyf_length)
-    directory = _DIRECTORY.pack(*_DIRECTORY_FIXED, *glyf, *records)
-    adjustment = (_CHECKSUM_MAGIC - glyf_sum - sum(words) - table_checksum(directory)) & _MASK32
-    return b"".join((directory, small[:8], adjustment.to_bytes(4), small[12:], *outlines))
+    hmtx_at, loca_at, maxp_at = (at // 4 for at in accumulate((_HEAD.size + _HHEA.size, 4 * count, len(loca))))
+    start, glyf_sum = _DIRECTORY.size, sum(sums) & _MASK32
+    directory = (
+        *_DIRECTORY_FIXED,
+        *(_GLYF, glyf_sum, start + len(small), 2 * offsets[-1]),
+        *(_HEAD_TAG, sum(words[:14]) & _MASK32, start, _HEAD_BYTES),
+        *(_HHEA_TAG, sum(words[14:hmtx_at]) & _MASK32, start + _HEAD.size, _HHEA.size),
+        *(_HMTX, sum(words[hmtx_at:loca_at]) & _MASK32, start + 4 * hmtx_at, 4 * count),
+        *(_LOCA, sum(words[loca_at:maxp_at]) & _MASK32, start + 4 * loca_at, (4 if is_long else 2) * (count + 1)),
+        *(_MAXP_TAG, sum(words[maxp_at:]) & _MASK32, start + 4 * maxp_at, _MAXP.size),
+    )
+    adjustment = (_CHECKSUM_MAGIC - glyf_sum - sum(words) - sum(directory)) & _MASK32
+    return b"".join((_DIRECTORY.pack(*directory), small[:8], adjustment.to_bytes(4), small[12:], *outlines))
 
 
 def subset_tag(glyphs: Iterable[Glyph]) -> str:
@@ -215,7 +217,7 @@ class _Utf16Hex(dict[str, bytes]):
     """Remembers how a CMap says each text: UTF-16BE in hex, so astral characters are surrogate pairs."""
 
     def __missing__(self, text: str) -> bytes:
-        value = self[text] = b"<%b>\n" % text.encode("utf-16-be").hex().upper().encode()
+        value = self[text] = b"<%b>" % text.encode("utf-16-be").hex().upper().encode()
         return value
 
 
@@ -241,14 +243,19 @@ end
 def to_unicode(texts: Sequence[str]) -> bytes:
     """Write the ToUnicode CMap of a subset: ``texts[i]`` is what glyph i + 1 says.
 
-    UTF-16BE throughout, as ISO 32000-1, 9.10.3 asks. Writers that put plain code
-    points here make every ideograph beyond the BMP come out as another one.
+    A range of codes with an array of what they say is the shortest form. UTF-16BE throughout, as ISO 32000-1, 9.10.3
+    asks: writers that put plain code points here make every ideograph beyond the BMP come out as another one.
     """
+    ranges = []
+    for first in range(0, len(texts) + 1, _ROW):
+        start, row = max(first, 1), texts[max(first, 1) - 1 : first + _ROW - 1]
+        if row:
+            said = b"".join([_UTF16[text] for text in row])
+            ranges.append(b"<%04X><%04X>[%b]\n" % (start, start + len(row) - 1, said))
     parts = [_CMAP_HEAD]
-    for start in range(0, len(texts), _BFCHAR_LIMIT):
-        block = texts[start : start + _BFCHAR_LIMIT]
-        lines = [b"<%04X>%b" % (place, _UTF16[text]) for place, text in enumerate(block, start + 1)]
-        parts += (b"%d beginbfchar\n" % len(block), *lines, b"endbfchar\n")
+    for at in range(0, len(ranges), _RANGE_LIMIT):
+        block = ranges[at : at + _RANGE_LIMIT]
+        parts += (b"%d beginbfrange\n" % len(block), *block, b"endbfrange\n")
     parts.append(_CMAP_TAIL)
     return b"".join(parts)
 

@@ -7,7 +7,7 @@ import pytest
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from press.glyphs import NOTDEF, Glyph, gid_hex, make_glyph, subset_font, subset_tag, table_checksum, to_unicode
@@ -120,16 +120,26 @@ def test_too_many_glyphs_are_refused() -> None:
         subset_font([NOTDEF] * 65535)
 
 
-@given(st.lists(st.characters(codec="utf-8"), max_size=330))
+@given(st.lists(st.characters(codec="utf-8"), max_size=600))
+@example(["一"] * 255)
+@example(["一"] * 256)
+@example(["一"] * 511)
+@example(["一"] * 26000)
 @settings(deadline=None)
 def test_to_unicode_maps_every_place_to_its_text(texts: list[str]) -> None:
     cmap = to_unicode(texts).decode("ascii")
-    blocks = re.findall(r"(\d+) beginbfchar\n(.*?)endbfchar", cmap, re.DOTALL)
+    blocks = re.findall(r"(\d+) beginbfrange\n(.*?)endbfrange", cmap, re.DOTALL)
     found: dict[int, str] = {}
     for count, block in blocks:
-        lines = re.findall(r"<([0-9A-F]{4})><((?:[0-9A-F]{4})+)>", block)
+        lines = re.findall(r"<([0-9A-F]{4})><([0-9A-F]{4})>\[((?:<(?:[0-9A-F]{4})+>)+)\]\n", block)
         assert len(lines) == int(count) <= 100
-        found |= {int(gid, 16): bytes.fromhex(text).decode("utf-16-be") for gid, text in lines}
+        assert "".join(f"<{first}><{last}>[{said}]\n" for first, last, said in lines) == block
+        for first, last, said in lines:
+            assert first[:2] == last[:2]  # only the last byte may vary in a range
+            codes = range(int(first, 16), int(last, 16) + 1)
+            found |= dict(
+                zip(codes, [bytes.fromhex(one).decode("utf-16-be") for one in said[1:-1].split("><")], strict=True)
+            )
     assert found == dict(enumerate(texts, 1))
 
 
