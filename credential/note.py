@@ -331,6 +331,16 @@ def verify_proof(proof: str | LogProof, leaf: bytes, public_key: bytes, origin: 
     if isinstance(proof, str):
         proof = parse_proof(proof)
     checkpoint = open_checkpoint(proof.checkpoint, public_key, origin)
+    verify_under(checkpoint, proof, leaf)
+    return checkpoint
+
+
+def verify_under(checkpoint: Checkpoint, proof: LogProof, leaf: bytes) -> None:
+    """Check that a leaf is in the tree of a checkpoint that was opened already.
+
+    Raises:
+        BadLogProof: the proof is one of another leaf, place or tree.
+    """
     try:
         verify_inclusion(leaf_hash(leaf), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
     except BadProof as error:
@@ -338,7 +348,6 @@ def verify_proof(proof: str | LogProof, leaf: bytes, public_key: bytes, origin: 
             f"the leaf is not at index {proof.index} of the tree of {checkpoint.size}",
             f"该条目不在规模 {checkpoint.size} 的日志的第 {proof.index} 位",
         ) from error
-    return checkpoint
 
 
 # ---- parts ----------------------------------------------------------------------------------------------------

@@ -13,8 +13,7 @@ from credential.cbor import encode
 from credential.cosignature import read_log_key
 from credential.errors import InputError
 from credential.leaves import LeafKind
-from credential.merkle import BadProof, leaf_hash, verify_inclusion
-from credential.note import BadLogProof, Checkpoint, format_proof, parse_proof, verifier_key
+from credential.note import Checkpoint, format_proof, parse_proof, verifier_key, verify_under
 from credential.trust import Role
 from registry.credentials import UnknownSerial
 from registry.disclosure import Disclosure, Scope
@@ -152,13 +151,7 @@ def check_proof(text: str, leaf: bytes, keys: LogKeys) -> Checkpoint:
     """
     proof = parse_proof(text)
     checkpoint = open_by_any(proof.checkpoint, keys.public_keys, keys.origin)
-    try:
-        verify_inclusion(leaf_hash(leaf), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
-    except BadProof as error:
-        raise BadLogProof(
-            f"the leaf is not at index {proof.index} of the tree of {checkpoint.size}",
-            f"该条目不在规模 {checkpoint.size} 的日志的第 {proof.index} 位",
-        ) from error
+    verify_under(checkpoint, proof, leaf)
     return checkpoint
 
 
