@@ -6,10 +6,8 @@ and what the list before said, so that neither a record restored from an older b
 nor a lost public folder brings a certificate back.
 """
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from credential.errors import InputError, RefusedError, UnavailableError
 from keys.authority import ISSUING, ROOT, DevelopmentAuthority, RevokedCert
 from keys.store import KeyStore
+from registry.file_lock import locked
 from registry.history import Entry, HistoryKind, append, log_head
 from registry.log.files import replace_durably
 from service.folder import DataFolder, Installation
@@ -318,9 +317,6 @@ def _write(records: dict[str, _Record]) -> bytes:
     return json.dumps(told, indent=1, sort_keys=True).encode() + b"\n"
 
 
-@contextmanager
-def _alone(folder: DataFolder) -> Iterator[None]:
+def _alone(folder: DataFolder) -> AbstractContextManager[None]:
     """Let one process of this machine at a time publish."""
-    with (folder.root / _LOCK).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(folder.root / _LOCK)

@@ -4,7 +4,6 @@ One small file in the data folder. It is changed only after a list was believed:
 its version is never gone back behind, and a change of roots is followed.
 """
 
-import fcntl
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from credential.dsse import open_envelope
 from credential.errors import ConfigError, RefusedError
 from credential.trust import PAYLOAD_TYPE, TrustList, open_trust_list
 from credential.trust_list import read_trust_list
+from registry.file_lock import locked
 from registry.log.files import replace_durably
 from service.folder import DataFolder
 
@@ -125,8 +125,7 @@ def remember_list(folder: DataFolder, trust: TrustList, digest: str) -> None:
     Raises:
         BadPinnedRoots: the file is missing or damaged.
     """
-    with (folder.root / _LOCK).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder.root / _LOCK):
         pinned = read_pinned(folder)  # again, for another process may have seen a newer one by now
         is_same = trust.version == pinned.seen_version and pinned.seen_digest in {"", digest}
         if is_same or trust.version > pinned.seen_version:

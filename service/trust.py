@@ -12,10 +12,9 @@ A list is published in steps that may each be the last before a crash:
 root keys are at hand the list becomes a draft (service/trust_drafts.py).
 """
 
-import fcntl
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,6 +39,7 @@ from credential.trust import (
 from credential.trust_list import read_trust_list
 from keys.entry import KeyEntry, KeyState
 from keys.store import KeyStore
+from registry.file_lock import locked
 from registry.history import Entry, HistoryKind, append, log_head
 from registry.issuers import Issuer, list_issuers
 from registry.log.files import replace_durably
@@ -317,9 +317,6 @@ def _is_enough(signers: Sequence[Signer], roots: Collection[bytes], threshold: i
     return len({signer.public_key for signer in signers} & {*roots}) >= threshold
 
 
-@contextmanager
-def _alone(folder: DataFolder) -> Iterator[None]:
+def _alone(folder: DataFolder) -> AbstractContextManager[None]:
     """Let one process of this machine at a time change the list."""
-    with (folder.root / _LOCK).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(folder.root / _LOCK)

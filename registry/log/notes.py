@@ -5,7 +5,6 @@
 list demands; proofs are made under that one.
 """
 
-import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from credential.note import (
     sign_checkpoint,
 )
 from credential.ports import Signer
+from registry.file_lock import locked
 from registry.log.files import replace_durably
 from registry.log.tiles import CHECKPOINT, WITNESSED
 
@@ -186,6 +186,5 @@ class PublishedNotes:
     def _alone(self) -> Iterator[None]:
         """Keep other processes of this machine from publishing at the same moment."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._folder / ".lock"):
             yield

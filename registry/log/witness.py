@@ -11,11 +11,10 @@ exists to prevent. A witness that lost its folder begins anew, with a new key.
 """
 
 import base64
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +25,7 @@ from credential.errors import Error, InputError, RefusedError, UnavailableError
 from credential.merkle import EMPTY_ROOT, HASH_BYTES, BadProof, verify_consistency
 from credential.note import BadNote, Checkpoint, Note, format_signature, note_key_id, parse_note, verify_note
 from credential.ports import Signer
+from registry.file_lock import locked
 from registry.log.files import replace_durably
 
 MAX_FORKS = 64
@@ -328,11 +328,8 @@ class KnownLogs:
     def _forks(self, origin: str) -> Path:
         return self._folder / "forks" / _hash(origin)
 
-    @contextmanager
-    def _lock(self, origin: str) -> Iterator[None]:
-        with (self._folder / f".{_hash(origin)}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _lock(self, origin: str) -> AbstractContextManager[None]:
+        return locked(self._folder / f".{_hash(origin)}.lock")
 
 
 def _hash(origin: str) -> str:

@@ -9,7 +9,6 @@ in place: a list is signed only if it agrees with credentials and history, and
 if every slot that the last token calls invalid still is.
 """
 
-import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from credential.ports import Signer
 from registry.agreement import StatusTampered, check_list, name_slots
 from registry.columns import table_of
 from registry.database import Database
+from registry.file_lock import locked
 from registry.history import check_length
 from registry.log.files import replace_durably
 from registry.log.outbox import put_leaves
@@ -292,8 +292,7 @@ class StatusLists:
     def _alone(self) -> Iterator[None]:
         """Keep other processes of this machine from writing an older list over a newer one."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._folder / ".lock"):
             yield
 
 
