@@ -28,6 +28,7 @@ from intake.annotate import make_copy
 from intake.records import read_records
 from service.reading_answers import copy_frames, fault_frame, memory_frame, refused_frame, result_frames
 from service.reading_tasks import DIED, DONE, REQUEST, TOO_SLOW, WALL, Limits, ReadTask, Task
+from verifier.framing import read_exactly
 
 _FIRST_TO_GO = "1000"
 _BUFFER_BYTES = 1 << 18
@@ -72,9 +73,9 @@ def _wait(child: int, wall_seconds: int, control: socket.socket) -> bytes:
 def _work(connection: socket.socket) -> None:
     """Answer one request; the life of a child."""
     with _Ending(connection):
-        length = REQUEST.unpack(_read_exactly(connection, REQUEST.size))[0]
+        length = REQUEST.unpack(read_exactly(connection, REQUEST.size))[0]
         # From the service itself, over a socket that nobody else has.
-        limits, task = pickle.loads(_read_exactly(connection, length))  # noqa: S301 - see above
+        limits, task = pickle.loads(read_exactly(connection, length))  # noqa: S301 - see above
         limit_process(limits)
         try:
             frames = _frames(task)
@@ -141,16 +142,6 @@ def _set(kind: int, soft: int, beyond: int = 0) -> None:
     if most != resource.RLIM_INFINITY:
         wanted = [min(one, most) for one in wanted]
     resource.setrlimit(kind, (wanted[0], wanted[1]))
-
-
-def _read_exactly(connection: socket.socket, length: int) -> bytes:
-    message = bytearray()
-    while len(message) < length:
-        part = connection.recv(min(1 << 20, length - len(message)))
-        if not part:
-            raise EOFError
-        message += part
-    return bytes(message)
 
 
 def main(arguments: list[str]) -> Any:

@@ -13,6 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
+from verifier.framing import read_exactly
 from verifier.reading_tasks import answers_to, warm
 from verifier.sandbox import LENGTH, MAX_REQUEST_BYTES
 
@@ -32,24 +33,14 @@ def limit_process(memory_bytes: int, cpu_seconds: int, wall_seconds: int) -> Non
 
 def answer_connection(connection: socket.socket) -> None:
     """Read one request, answer it and hang up: the life of a child."""
-    length = LENGTH.unpack(_read_exactly(connection, LENGTH.size))[0]
+    length = LENGTH.unpack(read_exactly(connection, LENGTH.size))[0]
     if length > MAX_REQUEST_BYTES:
         return
-    message = _read_exactly(connection, length)
+    message = read_exactly(connection, length)
     limit_process(*json.loads(message)["limits"])
     with contextlib.suppress(OSError):
         for answer in answers_to(message):
             connection.sendall(answer)
-
-
-def _read_exactly(connection: socket.socket, length: int) -> bytes:
-    message = bytearray()
-    while len(message) < length:
-        part = connection.recv(min(1 << 20, length - len(message)))
-        if not part:
-            raise EOFError
-        message += part
-    return bytes(message)
 
 
 def serve(control: socket.socket) -> None:
