@@ -14,6 +14,13 @@ from service.passphrase import is_demo
 from service.serving import sample_pages
 from service.settings import Settings
 
+HostOption = Annotated[
+    str | None, typer.Option("--host", help=say("监听地址(默认 127.0.0.1)", "address (default 127.0.0.1)"))
+]
+PortOption = Annotated[
+    int | None, typer.Option("--port", min=1, max=65535, help=say("端口(默认 8000)", "port (default 8000)"))
+]
+
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 #: Seconds that requests in hand may take once the service was told to stop.
@@ -52,12 +59,8 @@ def serve(
             ),
         ),
     ] = None,
-    host: Annotated[
-        str | None, typer.Option("--host", help=say("监听地址(默认 127.0.0.1)", "address (default 127.0.0.1)"))
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help=say("端口(默认 8000)", "port (default 8000)"))
-    ] = None,
+    host: HostOption = None,
+    port: PortOption = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; then finish the requests and the chunk in hand."""
     # Imported here only: the web's libraries would slow every other command down.

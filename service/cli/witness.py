@@ -16,6 +16,7 @@ from service.cli.amended import show_amended
 from service.cli.language import say
 from service.cli.opening import house_of, settings_of
 from service.cli.screens import console, pairs, plain, table
+from service.cli.serving import HostOption, PortOption, listen, log_to_stderr
 from service.folder import DataFolder
 from service.house import House, SystemClock
 from service.passphrase import VARIABLE
@@ -119,19 +120,14 @@ def trust_log(
 
 def serve(
     context: typer.Context,
-    host: Annotated[
-        str | None, typer.Option("--host", help=say("监听地址(默认 127.0.0.1)", "address (default 127.0.0.1)"))
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help=say("端口(默认 8000)", "port (default 8000)"))
-    ] = None,
+    host: HostOption = None,
+    port: PortOption = None,
     folder: Folder = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     # Imported here only: the web's libraries would slow every other command down.
     import uvicorn  # noqa: PLC0415 - see above
 
-    from service.cli.serving import listen, log_to_stderr  # noqa: PLC0415 - see above
     from service.limits import Limiter  # noqa: PLC0415 - see above
     from service.witnessing_http import witness_app as asgi_app  # noqa: PLC0415 - see above
 
