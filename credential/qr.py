@@ -7,18 +7,21 @@ The fragment is ``1`` (this format) and the number ``0x01 || COSE_Sign1``, big-e
 """
 
 import re
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from functools import lru_cache
 
-from credential.cbor import encode
-from credential.claims import DIGEST_BYTES, SLOTS_A_LIST, claims_digest, encode_claims
-from credential.cose import message_bytes
 from credential.errors import ConfigError, InputError
-from credential.model import BadDate, Claims, PartialDate
 from credential.qr_capacity import MAX_MESSAGE_BYTES, budget, decimal_digits
-from credential.schema import QrFields
+from credential.qr_claims import (
+    QrClaims,
+    QrTooSmall,
+    decode_qr_claims,
+    encode_qr_claims,
+    fit_qr_claims,
+    fit_qr_payload,
+    says,
+)
 from credential.serial import CODE_LENGTH
-from credential.signed_map import BadClaims, decode_map, integer, moment, octets, text, to_seconds
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
@@ -36,9 +39,9 @@ __all__ = [
     "parse_qr_text",
     "qr_prefix",
     "qr_text",
+    "says",
 ]
 
-QR_TYPE = 2
 MAX_TEXT_LENGTH = 4096  # characters; the largest QR code holds 7,089 digits, of ours none has more than 1,500
 
 _PATH = "/c/"
@@ -49,15 +52,6 @@ _ORIGIN = re.compile(
     r"https?://[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*(?::[1-9][0-9]{0,4})?"
 )
 _TEXT = re.compile(rf"({_ORIGIN.pattern}){_PATH}([0-9A-HJKMNP-TV-Z]{{{CODE_LENGTH}}})(?:#([0-9]+))?")
-_ISSUER = re.compile(r"[0-9A-Z]{18}")
-_SERIAL = re.compile(r"[0-9A-Z]{1,64}")
-_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")
-CUT_MARK = "…"  # ends a title that had to be shortened; a shortened name has a flag of its own
-_LONGEST_WORDS = 200  # characters of a title or level, the most that _LINE takes
-_USUAL_FIELDS = QrFields()
-_REQUIRED = frozenset({0, 1, 2, 8, 9, 10, 11})
-_ALL = frozenset(range(12))
-_LAST_LIST = (1 << 31) - 1
 
 
 class BadQrText(InputError):
@@ -96,53 +90,6 @@ class BadOrigin(ConfigError):
         )
 
 
-class QrTooSmall(ConfigError):
-    """The box of the template is too small even for claims without a name."""
-
-    code = "qr-too-small"
-
-    def __init__(self, needed: int, budget: int) -> None:
-        super().__init__(
-            f"the QR code holds {budget} bytes but needs {needed} even without a name; "
-            "raise version under [qr] in template.toml and enlarge its box, or use a shorter host or a P-256 key",
-            f"二维码只能容纳 {budget} 字节, 不含姓名已需 {needed} 字节; 请在 template.toml 的 [qr] 中提高 version "
-            "并加大 box, 或缩短域名、改用 P-256 密钥",
-        )
-        self.needed = needed
-        self.budget = budget
-
-
-@dataclass(frozen=True, slots=True)
-class QrClaims:
-    """What paper says when it is checked offline; no ID number, not even hashed.
-
-    Attributes:
-        issuer: unified social credit code.
-        serial: as printed.
-        name: of the holder, or its beginning.
-        name_is_cut: the name had to be shortened.
-        title: empty where the kind of credential has none.
-        level: empty likewise.
-        qualified_on: None likewise.
-        status_list: number of the status list.
-        status_index: slot in it.
-        issued_at: UTC, whole seconds.
-        claims_digest: SHA-256 of the full claims' bytes.
-    """
-
-    issuer: str
-    serial: str
-    name: str
-    name_is_cut: bool
-    title: str
-    level: str
-    qualified_on: PartialDate | None
-    status_list: int
-    status_index: int
-    issued_at: datetime
-    claims_digest: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class QrText:
     """What a scanned text says, taken apart; whose host it is, the caller judges.
@@ -156,127 +103,6 @@ class QrText:
     origin: str
     code: str
     message: bytes | None
-
-
-def encode_qr_claims(claims: QrClaims) -> bytes:
-    """Write QR claims in their one encoding.
-
-    Raises:
-        BadClaims: a value that :func:`decode_qr_claims` would refuse.
-    """
-    payload = _write(claims)
-    decode_qr_claims(payload)
-    return payload
-
-
-def decode_qr_claims(payload: bytes) -> QrClaims:
-    """Read QR claims, strictly.
-
-    Args:
-        payload: of a message, not trusted before its signature was verified.
-
-    Raises:
-        BadClaims: not in the one encoding, or a value out of its range.
-    """
-    entries = decode_map(payload, QR_TYPE, required=_REQUIRED, allowed=_ALL)
-    try:
-        qualified_on = PartialDate(text(entries, 7, _LINE)) if 7 in entries else None
-    except BadDate as error:
-        raise BadClaims("the date of qualification does not exist", "取得资格时间不是有效日期") from error
-    return QrClaims(
-        issuer=text(entries, 1, _ISSUER),
-        serial=text(entries, 2, _SERIAL),
-        name=text(entries, 3, _LINE) if 3 in entries else "",
-        name_is_cut=4 in entries and bool(integer(entries, 4, 1, 1)),
-        title=text(entries, 5, _LINE) if 5 in entries else "",
-        level=text(entries, 6, _LINE) if 6 in entries else "",
-        qualified_on=qualified_on,
-        status_list=integer(entries, 8, 0, _LAST_LIST),
-        status_index=integer(entries, 9, 0, SLOTS_A_LIST - 1),
-        issued_at=moment(entries, 10),
-        claims_digest=octets(entries, 11, DIGEST_BYTES),
-    )
-
-
-def fit_qr_claims(  # noqa: PLR0913 - those of fit_qr_payload
-    claims: Claims,
-    status_list: int,
-    budget: int,
-    signature_bytes: int,
-    *,
-    in_qr: QrFields = _USUAL_FIELDS,
-    digest: bytes | None = None,
-) -> QrClaims:
-    """Give what :func:`fit_qr_payload` chooses, taken apart; arguments and errors are its."""
-    return decode_qr_claims(fit_qr_payload(claims, status_list, budget, signature_bytes, in_qr=in_qr, digest=digest))
-
-
-def fit_qr_payload(  # noqa: PLR0913 - two of them have a default
-    claims: Claims,
-    status_list: int,
-    budget: int,
-    signature_bytes: int,
-    *,
-    in_qr: QrFields = _USUAL_FIELDS,
-    digest: bytes | None = None,
-) -> bytes:
-    """Choose what of a credential's claims the QR code says, cutting the longer of name and title if need be.
-
-    Args:
-        claims: the full claims.
-        status_list: number of the status list that ``status_index`` is in.
-        budget: bytes of the message that the symbol holds, from :func:`budget`.
-        signature_bytes: from ``cose.signature_bytes``.
-        in_qr: which fields are title, level and date for this kind of credential.
-        digest: of the encoded claims, where the caller has it; spares encoding them again.
-
-    Returns:
-        The payload to be signed, as from :func:`encode_qr_claims`.
-
-    Raises:
-        QrTooSmall: it does not fit even without name and title.
-        BadClaims: the claims themselves are bad.
-    """
-    qualified_on = claims.fields.get(in_qr.date, "")
-    whole = QrClaims(
-        issuer=claims.issuer,
-        serial=claims.serial,
-        name=claims.holder.name,
-        name_is_cut=False,
-        title=_cut(claims.fields.get(in_qr.title, ""), _LONGEST_WORDS),
-        level=_cut(claims.fields.get(in_qr.level, ""), _LONGEST_WORDS),
-        qualified_on=PartialDate(qualified_on) if qualified_on else None,
-        status_list=status_list,
-        status_index=claims.status_index,
-        issued_at=claims.issued_at,
-        claims_digest=digest or claims_digest(encode_claims(claims)),
-    )
-    payload = encode_qr_claims(whole)
-    needed = message_bytes(len(payload), signature_bytes)
-    if needed <= budget:
-        return payload
-    cut = whole
-    while cut.name or cut.title not in {"", CUT_MARK}:
-        if len(cut.name) >= len(cut.title):
-            cut = replace(cut, name=cut.name[:-1], name_is_cut=True)
-        else:
-            cut = replace(cut, title=_cut(whole.title, len(cut.title) - 1))
-        needed = message_bytes(len(_write(cut)), signature_bytes)
-        if needed <= budget:
-            return encode_qr_claims(cut)
-    raise QrTooSmall(needed, budget)
-
-
-def says(words: str, full: str) -> bool:
-    """Whether the QR code's title or level is the full text, or a marked beginning of it."""
-    return words == full or (words.endswith(CUT_MARK) and full.startswith(words.removesuffix(CUT_MARK)))
-
-
-def _cut(words: str, length: int) -> str:
-    """Shorten a text to so many characters, the mark of the cut included."""
-    if len(words) <= length:
-        return words
-    return words[: length - 1] + CUT_MARK
 
 
 def qr_text(public_url: str, code: str, message: bytes) -> str:
@@ -294,7 +120,7 @@ def qr_text(public_url: str, code: str, message: bytes) -> str:
     if len(message) > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message of {len(message)} bytes does not fit into a QR code")
     number = int.from_bytes(_LEAD + message)
-    return f"{qr_prefix(public_url, code)}{_FORMAT}{number}"
+    return f"{_address(public_url)}{code}#{_FORMAT}{number}"
 
 
 def qr_prefix(public_url: str, code: str) -> str:
@@ -303,9 +129,15 @@ def qr_prefix(public_url: str, code: str) -> str:
     Raises:
         BadOrigin: as in :func:`qr_text`.
     """
+    return f"{_address(public_url)}{code}#"
+
+
+@lru_cache(maxsize=64)
+def _address(public_url: str) -> str:
+    """What stands before the code; checked once for each public address."""
     if _ORIGIN.fullmatch(public_url) is None:
         raise BadOrigin(public_url)
-    return f"{public_url}{_PATH}{code}#"
+    return public_url + _PATH
 
 
 def parse_qr_text(scanned: str) -> QrText:
@@ -332,24 +164,3 @@ def parse_qr_text(scanned: str) -> QrText:
     if not content.startswith(_LEAD + _COSE_SIGN1):  # cut off by a scanner, more likely than not
         raise BadQrText("the number after # is none of ours", "#后的数字无效")
     return QrText(origin, code, content[1:])
-
-
-def _write(claims: QrClaims) -> bytes:
-    entries = {
-        0: QR_TYPE,
-        1: claims.issuer,
-        2: claims.serial,
-        3: claims.name or None,
-        4: 1 if claims.name_is_cut else None,
-        5: claims.title or None,
-        6: claims.level or None,
-        7: None if claims.qualified_on is None else str(claims.qualified_on),
-        8: claims.status_list,
-        9: claims.status_index,
-        10: to_seconds(claims.issued_at),
-        11: claims.claims_digest,
-    }
-    try:
-        return encode({key: value for key, value in entries.items() if value is not None})
-    except UnicodeEncodeError as error:
-        raise BadClaims("a text is not valid Unicode", "文本不是有效的 Unicode") from error
