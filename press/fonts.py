@@ -46,6 +46,11 @@ FACES: Final[Mapping[str, str]] = MappingProxyType(
 )
 _DIGESTS_FILE: Final = "SHA256SUMS"  # of the unpacked fonts, in the form sha256sum writes
 
+# ``song:latin`` in a chain gives only letters, digits and marks of the Latin script; not what Chinese has in common
+# with it (quotation marks, the separator of names), which belongs to the face of the Han characters.
+_ONLY_LATIN: Final = ":latin"
+_LATIN: Final = frozenset(map(chr, (*range(0x21, 0x7F), *range(0xC0, 0x250)))) - frozenset("×÷")
+
 
 class MissingFont(ConfigError):
     """A face is not in the fonts folder."""
@@ -91,7 +96,8 @@ class FontChain:
     """Faces in order: each character comes from the first that draws it.
 
     Args:
-        names: short names of at least one face; the first sets the descriptor's heights.
+        names: short names of at least one face, as "kai", or "song:latin" for its Latin script alone;
+            the first that is whole sets the descriptor's heights.
         open_face: opens a face by name; asked only when the faces before lack a character.
     """
 
@@ -99,6 +105,8 @@ class FontChain:
         self.names = tuple(names)
         self._open_face = open_face
         self._glyphs: dict[str, Glyph] = {}
+        self._whole = tuple(name for name in names if not name.endswith(_ONLY_LATIN))
+        self._latin = tuple(name.removesuffix(_ONLY_LATIN) for name in names)
 
     def glyph(self, char: str) -> Glyph:
         """Take the glyph of one character.
@@ -108,7 +116,8 @@ class FontChain:
         """
         glyph = self._glyphs.get(char)
         if glyph is None:
-            glyph = next((found for name in self.names if (found := self._open_face(name).glyph(char))), None)
+            names = self._latin if char in _LATIN else self._whole
+            glyph = next((found for name in names if (found := self._open_face(name).glyph(char))), None)
             if glyph is None:
                 raise MissingGlyph(char, self.names)
             self._glyphs[char] = glyph
@@ -142,14 +151,16 @@ class FontChain:
     def missing(self, text: str) -> str:
         """List the characters of a text that no face draws, each once, in order of appearance."""
         unknown = [char for char in dict.fromkeys(text) if char not in self._glyphs]
-        return "".join(char for char in unknown if not any(self._open_face(name).gid(char) for name in self.names))
+        return "".join(char for char in unknown if not self._is_drawn(char))
+
+    def _is_drawn(self, char: str) -> bool:
+        return any(self._open_face(name).gid(char) for name in (self._latin if char in _LATIN else self._whole))
 
     @cached_property
     def descriptor(self) -> Descriptor:
         """Facts for the font descriptor, true for every subset of this chain."""
-        each = [self._open_face(name).descriptor() for name in self.names]
-        boxes = [one.bbox for one in each]
-        first = each[0]
+        first = self._open_face(self._whole[0]).descriptor()
+        boxes = [self._open_face(name).descriptor().bbox for name in dict.fromkeys(self._latin)]
         bbox = (
             min(box[0] for box in boxes),
             min(box[1] for box in boxes),
@@ -249,10 +260,12 @@ class FontLibrary:
         """Put faces in order; the same order gives the same chain, with the glyphs it has already taken.
 
         Raises:
-            MissingFont: no face has one of the names, or none was named.
+            MissingFont: no face has one of the names, or none was named whole.
         """
-        for name in names or ("",):
-            if name not in FACES:
+        if all(name.endswith(_ONLY_LATIN) for name in names):
+            raise MissingFont(names[0] if names else "", sorted(FACES))
+        for name in names:
+            if name.removesuffix(_ONLY_LATIN) not in FACES:
                 raise MissingFont(name, sorted(FACES))
         chain = self._chains.get(names)
         if chain is None:

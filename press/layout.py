@@ -1,29 +1,31 @@
 """Fit a text into its box: shrink, then wrap, then say that it does not fit.
 
 Lengths are points, the origin is the lower left corner of the page, as in PDF.
-Sizes go down in steps of half a point, so that neighbouring certificates look alike.
+Sizes go down in steps of half a point, so that neighbouring certificates look
+alike. Blanks of punctuation go before a size does (punctuation.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from credential.errors import InputError
 from credential.schema import PARAGRAPH_MARK
+from press.breaking import Cut, Run, read_run, wrap
 from press.fonts import FontChain, Glyph
+from press.glyphs import UNITS_PER_EM
+from press.punctuation import MARKS, blank_after, blank_before, half, tightened
 from press.syntax import POINTS_PER_MM
-from press.template import Box, TextBox
+from press.template import COLUMN_MARK, Box, TextBox
 
 _SIZE_STEP = 0.5
 # Han characters fill their em square, which sits from 0.12 em below the baseline to 0.88 em above it.
 _MIDDLE_OF_HAN = 0.38
 _TOP_OF_HAN = 0.88
 _AIR = 4.5  # points that wrapped lines leave free in the height of their box, so that they do not touch its rule
+_RULE = 1.0  # points; wrapped lines stand so much higher than the middle, as a row's rule lies within its box
 _SHARE_BEFORE = {"left": 0.0, "centre": 0.5, "right": 1.0}  # of the width that a line leaves free
 _SLACK = 0.01  # points; for rounding, far below what an eye or a printer resolves
-
-# Punctuation that may not begin a line, and that may not end one (GB/T 15834, 5.1).
-_NOT_FIRST = frozenset("，。、；：？！）〕》」』】’”…—·,.;:?!)]}%")
-_SEPARATOR = "·"  # between the parts of a name, U+00B7
-_NOT_LAST = frozenset("（〔《「『【‘“([{")
+_MOST_STRETCH = 0.1  # em between two characters of a line that is stretched to the width of its box
 
 
 class Overflow(InputError):
@@ -48,21 +50,33 @@ class Frame:
         box: the box of the layout in use.
         chain: the faces.
         page_height: of the page, millimetres.
+        left, middle, width: of the box, in points: worked out once, needed for every text.
+        share: of the width that a line leaves free, what stands before it.
     """
 
     where: TextBox
     box: Box
     chain: FontChain
     page_height: float
+    left: float = field(init=False)
+    middle: float = field(init=False)
+    width: float = field(init=False)
+    share: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        box = self.box
+        object.__setattr__(self, "left", box.x * POINTS_PER_MM)
+        object.__setattr__(self, "middle", (self.page_height - box.y - box.height / 2) * POINTS_PER_MM)
+        object.__setattr__(self, "width", box.width * POINTS_PER_MM)
+        object.__setattr__(self, "share", _SHARE_BEFORE[self.where.align])
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line as it will be set.
 
     Attributes:
         text: without the spaces at which it was broken.
-        glyphs: of the text, one a character.
+        glyphs: of the text, one a character; of a mark perhaps a narrower one than the chain's.
         x, y: where the first character's origin stands, points.
         tracking: points added after every character.
     """
@@ -74,8 +88,7 @@ class Line:
     tracking: float
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """A fitted text: a size and its lines."""
 
     size: float
@@ -94,106 +107,122 @@ def fit(text: str, frame: Frame, key: str) -> Setting:
         Overflow: it does not fit.
         MissingGlyph: a character has no glyph.
     """
-    where, box, chain = frame.where, frame.box, frame.chain
-    width = box.width * POINTS_PER_MM + _SLACK
-    if PARAGRAPH_MARK in text:
+    where = frame.where
+    if PARAGRAPH_MARK in text or where.indent:
         return _fit_lines(text.split(PARAGRAPH_MARK), frame, key)
-    glyphs = chain.glyphs(text)
-    total = sum([glyph.advance for glyph in glyphs]) / 1000
-    tracking = _tracking(where, len(text), total)
+    if where.column and COLUMN_MARK in text:
+        return _fit_columns(text, frame, key)
+    glyphs = frame.chain.glyphs(text)
+    blank = after = 0
+    if not MARKS.isdisjoint(text):
+        glyphs = tightened(text, glyphs)
+        blank, after = blank_before(glyphs[0]), blank_after(glyphs[-1])
+    total = (sum([glyph.advance for glyph in glyphs]) - blank - after) / 1000
+    size, gaps, tracking = where.size, len(glyphs) - 1, where.tracking
+    if where.spread > gaps + 1 > 1:
+        tracking = (where.spread - total) * size / gaps
+    used = total * size + tracking * gaps
+    if used > frame.width + _SLACK:
+        return _fit_narrower(text, glyphs, frame, key)
+    y = _first_baseline(frame, size, 1) if where.is_on_top else frame.middle - _MIDDLE_OF_HAN * size
+    x = frame.left + (frame.width - used) * frame.share - blank * size / 1000
+    return Setting(size, (Line(text, glyphs, x, y, tracking),))
+
+
+def _fit_narrower(text: str, glyphs: list[Glyph], frame: Frame, key: str) -> Setting:
+    """Set a text on one line without blanks or smaller, else on several lines."""
+    where = frame.where
+    tracking = where.tracking
+    most = frame.width + _SLACK - tracking * (len(text) - 1)
+    tight = glyphs if MARKS.isdisjoint(text) else [half(glyph) for glyph in glyphs]
+    width, least = _width(glyphs), _width(tight)
     size = where.size
     while size >= where.one_line_size:
-        if total * size + tracking * max(len(text) - 1, 0) <= width:
-            return _place([(text, glyphs)], size, frame, tracking)
+        if least * size <= most:
+            taken = glyphs if width * size <= most else tight
+            return Setting(size, (_place(taken, size, frame, tracking, _first_baseline(frame, size, 1)),))
         size -= _SIZE_STEP
     return _fit_lines([text], frame, key)
 
 
+def _fit_columns(text: str, frame: Frame, key: str) -> Setting:
+    """Set what stands before the column mark at the left edge, and the rest from the column on, both in one size."""
+    before, _, rest = text.partition(COLUMN_MARK)
+    box, where = frame.box, frame.where
+    boxes = replace(box, width=where.column), replace(box, x=box.x + where.column, width=box.width - where.column)
+    size = where.size
+    while True:
+        only = replace(where, column=0.0, size=size, one_line_size=min(size, where.one_line_size))
+        first = fit(before, replace(frame, where=only, box=boxes[0]), key)
+        second = fit(rest, replace(frame, where=replace(only, spread=0), box=boxes[1]), key)
+        if first.size == second.size:
+            return Setting(first.size, first.lines + second.lines)
+        size = min(first.size, second.size)
+
+
 def _fit_lines(paragraphs: list[str], frame: Frame, key: str) -> Setting:
-    where, box, chain = frame.where, frame.box, frame.chain
-    width = box.width * POINTS_PER_MM + _SLACK
-    advances = [[glyph.advance / 1000 for glyph in chain.glyphs(one)] for one in paragraphs]
+    where = frame.where
+    runs = [read_run(one, frame.chain) for one in paragraphs]
+    indent = where.indent * UNITS_PER_EM
     # A wrapped text may be as large as the rules allow for one line, then smaller; its height must fit too.
     size = where.one_line_size
-    height = box.height * POINTS_PER_MM - _AIR + _SLACK
+    height = frame.box.height * POINTS_PER_MM - _AIR + _SLACK
     while where.lines > 1 and size >= where.min_size:
         fitting = min(where.lines, 1 + int((height - size) / (size * where.leading)))
-        lines = [
-            line
-            for one, widths in zip(paragraphs, advances, strict=True)
-            for line in _wrap(one, widths, width / size, is_even=not where.is_filled)
-        ]
-        if len(lines) <= fitting:
-            return _place([(line, chain.glyphs(line)) for line in lines], size, frame, 0)
+        width = (frame.width + _SLACK) / size * UNITS_PER_EM
+        # Breaking is slow; no way of breaking needs fewer lines than the characters fill.
+        if sum([1 + int((run.least + indent - 1) / width) for run in runs]) <= fitting:
+            cuts = [wrap(run, width, indent=indent, is_even=not where.is_filled) for run in runs]
+            if sum(map(len, cuts)) <= fitting:
+                return _place_lines(list(zip(runs, cuts, strict=True)), size, frame)
         size -= _SIZE_STEP
     raise Overflow(key, sum(map(len, paragraphs)))
 
 
-def _tracking(where: TextBox, count: int, total: float) -> float:
-    """Spread a short text over the width of ``spread`` characters; else take the tracking given."""
-    if where.spread > count > 1:
-        return (where.spread - total) * where.size / (count - 1)
-    return where.tracking
+def _place_lines(paragraphs: list[tuple[Run, list[Cut]]], size: float, frame: Frame) -> Setting:
+    where = frame.where
+    lines: list[Line] = []
+    y = _first_baseline(frame, size, sum(len(cuts) for _, cuts in paragraphs))
+    for run, cuts in paragraphs:
+        for cut in cuts:
+            glyphs = run.glyphs[cut.start : cut.end]
+            if cut.is_tight:
+                glyphs = [half(glyph) for glyph in glyphs]
+            indent = where.indent * size if cut is cuts[0] else 0.0
+            tracking = 0.0
+            if where.is_filled and cut is not cuts[-1]:
+                tracking = _stretch(glyphs, frame.width - indent - _width(glyphs) * size, size)
+            line = _place(glyphs, size, frame, tracking, y)
+            lines.append(line._replace(x=line.x + indent))
+            y -= size * where.leading
+    return Setting(size, tuple(lines))
 
 
-def _place(lines: list[tuple[str, list[Glyph]]], size: float, frame: Frame, tracking: float) -> Setting:
-    where, box = frame.where, frame.box
-    step = size * where.leading
-    middle = (frame.page_height - box.y - box.height / 2) * POINTS_PER_MM
-    first = middle + step * (len(lines) - 1) / 2 - _MIDDLE_OF_HAN * size
-    if where.is_on_top:
-        first = (frame.page_height - box.y) * POINTS_PER_MM - _TOP_OF_HAN * size
-    placed = []
-    for number, (line, glyphs) in enumerate(lines):
-        used = sum([glyph.advance for glyph in glyphs]) / 1000 * size + tracking * max(len(line) - 1, 0)
-        shift = (box.width * POINTS_PER_MM - used) * _SHARE_BEFORE[where.align]
-        placed.append(Line(line, glyphs, box.x * POINTS_PER_MM + shift, first - number * step, tracking))
-    return Setting(size, tuple(placed))
+def _stretch(glyphs: list[Glyph], free: float, size: float) -> float:
+    """Share what a line of a paragraph leaves free among its characters; words with spaces stay ragged."""
+    if len(glyphs) < 2 or free < 0 or any(glyph.text == " " for glyph in glyphs):
+        return 0.0
+    each = free / (len(glyphs) - 1)
+    return each if each <= _MOST_STRETCH * size else 0.0
 
 
-def _wrap(text: str, advances: list[float], width: float, *, is_even: bool = True) -> list[str]:
-    """Break a text into as few lines of at most ``width`` ems as the breaks allow, on request evenly filled.
-
-    Words of letters and digits stay whole where they fit on a line; a name is
-    broken after a separator where that costs no line.
-    """
-    filled = _break(text, advances, width, at_separator=False)
-    fewest = len(filled)
-    if fewest < 2 or not is_even:
-        return filled
-    # Even lines look composed; a last line of one character looks like a mistake.
-    for at_separator in (True, False):
-        even = sum(advances) / fewest
-        while even <= width:
-            lines = _break(text, advances, even, at_separator=at_separator)
-            if len(lines) <= fewest:
-                return lines
-            even += 0.5
-    return filled
+def _place(glyphs: list[Glyph], size: float, frame: Frame, tracking: float, y: float) -> Line:
+    used = _width(glyphs) * size + tracking * max(len(glyphs) - 1, 0)
+    blank = blank_before(glyphs[0]) * size / UNITS_PER_EM if glyphs else 0.0
+    text = "".join([glyph.text for glyph in glyphs])
+    return Line(text, glyphs, frame.left + (frame.width - used) * frame.share - blank, y, tracking)
 
 
-def _break(text: str, advances: list[float], width: float, *, at_separator: bool) -> list[str]:
-    lines: list[str] = []
-    start, used = 0, 0.0
-    for index, advance in enumerate(advances):
-        if used + advance > width and index > start:
-            cut = _break_before(text, start, index, at_separator=at_separator)
-            lines.append(text[start:cut].strip())
-            start, used = cut, sum(advances[cut:index])
-        used += advance
-    lines.append(text[start:].strip())
-    return lines
+def _width(glyphs: list[Glyph]) -> float:
+    """Give the width of a line in ems, without the blanks at its ends."""
+    if not glyphs:
+        return 0.0
+    total = sum([glyph.advance for glyph in glyphs])
+    return (total - blank_before(glyphs[0]) - blank_after(glyphs[-1])) / UNITS_PER_EM
 
 
-def _break_before(text: str, start: int, index: int, *, at_separator: bool) -> int:
-    """Find the last place at or before ``index`` where the line may end."""
-    if at_separator:
-        separator = text.rfind(_SEPARATOR, start + 1, index)
-        if separator > 0:
-            return separator + 1
-    for cut in range(index, start, -1):
-        before, after = text[cut - 1], text[cut]
-        in_word = before.isascii() and after.isascii() and before.isalnum() and after.isalnum()
-        if not in_word and after not in _NOT_FIRST and before not in _NOT_LAST:
-            return cut
-    return index
+def _first_baseline(frame: Frame, size: float, count: int) -> float:
+    if frame.where.is_on_top:
+        return (frame.page_height - frame.box.y) * POINTS_PER_MM - _TOP_OF_HAN * size
+    raised = _RULE if count > 1 else 0.0
+    return frame.middle + raised + size * frame.where.leading * (count - 1) / 2 - _MIDDLE_OF_HAN * size

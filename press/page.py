@@ -12,7 +12,7 @@ from press.issuer_look import IssuerLook
 from press.layout import Frame, Setting, fit
 from press.structure import Element, StructureTree
 from press.syntax import POINTS_PER_MM, numbers
-from press.template import Box, Label, Place, Role, Row, Source, Template, TextBox, Value
+from press.template import COLUMN_MARK, Box, Label, Place, Role, Row, Source, Template, TextBox, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,8 @@ class _Planner:
         frame = self.frame(where)
         setting = fit(text, frame, text)
         spaced = any(line.tracking > 0 for line in setting.lines)
-        self.texts.append(StaticText(text, tag, mcid, setting, frame, rotate, spaced))
+        words = text.replace(COLUMN_MARK, " ")
+        self.texts.append(StaticText(words, tag, mcid, setting, frame, rotate, spaced))
 
     def frame(self, where: TextBox) -> Frame:
         return Frame(where, where.place(photo=self.has_photo), self.chains[where.face], self.template.height)

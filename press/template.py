@@ -11,6 +11,9 @@ from pathlib import Path
 
 from credential.schema import PhotoNeed, RecordSchema
 
+# Parts a label into two columns, as 姓名 and Name of a page in two languages.
+COLUMN_MARK = "\t"
+
 
 def field_of(name: str) -> str:
     """Give the field of a name that may ask for a style: ``issued_on`` of ``issued_on@english``."""
@@ -52,6 +55,8 @@ class TextBox:
         spread: short texts are spread to the width of this many characters; 0 for none.
         is_filled: lines are filled one after another, as in a paragraph, not evenly.
         is_on_top: the text begins at the top of its box, not in the middle of its height.
+        column: where a text goes on after its column mark, millimetres from the left edge; 0 for none.
+        indent: ems before the first line of each paragraph.
     """
 
     box: Box
@@ -68,6 +73,8 @@ class TextBox:
     spread: int = 0
     is_filled: bool = False
     is_on_top: bool = False
+    column: float = 0.0
+    indent: float = 0.0
 
     def place(self, *, photo: bool) -> Box:
         """The box in the layout asked for."""

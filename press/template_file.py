@@ -110,8 +110,10 @@ def _faces(table: StrictTable) -> dict[str, tuple[str, ...]]:
     faces = {name: place.texts(name) for name in place.names()}
     for name, chain in faces.items():
         for face in chain:
-            if face not in FACES:
+            if face.removesuffix(":latin") not in FACES:
                 raise place.bad(name, f"{face!r} is not a bundled face", f"“{face}”不是内置字体")
+        if all(face.endswith(":latin") for face in chain):
+            raise place.bad(name, "needs a face for all characters", "须有一个不限于拉丁文的字体")
     return faces
 
 
@@ -220,6 +222,8 @@ def _text_box(table: StrictTable, prefix: str, colours: Mapping[str, str], faces
         spread=table.whole(f"{prefix}spread", 0, most=20),
         is_filled=table.choice(f"{prefix}fill", ("even", "full"), "even") == "full",
         is_on_top=table.choice(f"{prefix}vertical", ("middle", "top"), "middle") == "top",
+        column=table.number(f"{prefix}column", 0, most=box.width - 1),
+        indent=table.number(f"{prefix}indent", 0, most=8),
     )
 
 

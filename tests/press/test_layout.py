@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from credential.schema import PARAGRAPH_MARK
 from press.fonts import FontLibrary, MissingGlyph
 from press.layout import Frame, Overflow, Setting, fit
+from press.punctuation import blank_after, blank_before
 from press.syntax import POINTS_PER_MM
 from press.template import Box, TextBox
 
@@ -18,17 +19,32 @@ def frame(library: FontLibrary, *, align: str = "left", lines: int = 2, spread: 
 
 
 def extents(setting: Setting, used: Frame) -> list[tuple[float, float, float, float]]:
-    """Left, right, bottom and top of each line's em boxes, points."""
+    """Left, right, bottom and top of each line's em boxes, points; blanks of marks at its ends are no part of it."""
     size = setting.size
     return [
         (
-            line.x,
-            line.x + used.chain.width(line.text) / 1000 * size + line.tracking * (len(line.text) - 1),
+            line.x + blank_before(line.glyphs[0]) / 1000 * size,
+            line.x
+            + (sum(glyph.advance for glyph in line.glyphs) - blank_after(line.glyphs[-1])) / 1000 * size
+            + line.tracking * (len(line.text) - 1),
             line.y - 0.12 * size,
             line.y + 0.88 * size,
         )
         for line in setting.lines
     ]
+
+
+def ink(setting: Setting) -> list[tuple[float, float]]:
+    """Where each line's outlines begin and end, points."""
+    found = []
+    for line in setting.lines:
+        x, edges = line.x, []
+        for glyph in line.glyphs:
+            left, _, right, _ = glyph.bounds
+            edges += [x + left / 1000 * setting.size, x + right / 1000 * setting.size]
+            x += glyph.advance / 1000 * setting.size + line.tracking
+        found.append((min(edges), max(edges)))
+    return found
 
 
 @given(text=st.text("张李王阿依努尔·买提江评审会2026〔〕，。A", min_size=1, max_size=50))
@@ -40,6 +56,9 @@ def test_whatever_fits_stays_inside_its_box(library: FontLibrary, text: str) -> 
         assert right <= (BOX.x + BOX.width) * POINTS_PER_MM + 0.02
         assert bottom >= (PAGE - BOX.y - BOX.height) * POINTS_PER_MM
         assert top <= (PAGE - BOX.y) * POINTS_PER_MM
+    for left, right in ink(setting):
+        assert left >= BOX.x * POINTS_PER_MM - 0.02
+        assert right <= (BOX.x + BOX.width) * POINTS_PER_MM + 0.02
 
 
 @given(text=st.text("张李王阿依努尔·买提江评审会2026，。", min_size=1, max_size=50))
