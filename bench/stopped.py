@@ -101,7 +101,13 @@ class StoppedKey(RecordKey):
         self._watch.leave()
         return sealed
 
-    def open_bytes(self, sealed: bytes, at: bytes) -> bytes:
+    def seal_into(self, content: bytes, at: bytes, target: memoryview) -> None:
+        """Encrypt, and book it."""
+        self._watch.enter(ENCRYPT)
+        super().seal_into(content, at, target)
+        self._watch.leave()
+
+    def open_bytes(self, sealed: bytes | memoryview, at: bytes) -> bytes:
         """Decrypt, and book it."""
         self._watch.enter(ENCRYPT)
         content = super().open_bytes(sealed, at)
@@ -145,7 +151,7 @@ class StoppedBlobs(LocalBlobs):
         super().__init__(house.folder.blobs)
         self._watch = watch
 
-    def create(self, name: str, parts: Sequence[bytes]) -> bool:
+    def create(self, name: str, parts: Sequence[bytes | memoryview]) -> bool:
         """Store, and book it."""
         self._watch.enter(WRITE_BLOBS)
         is_new = super().create(name, parts)

@@ -57,7 +57,7 @@ class Clock(Protocol):
 class Blobs(Protocol):
     """Durable, create-only storage of named bytes; names are ``/``-separated ASCII."""
 
-    def create(self, name: str, parts: Sequence[bytes]) -> bool:
+    def create(self, name: str, parts: Sequence[bytes | memoryview]) -> bool:
         """Store the joined parts durably (survives power loss once this returns).
 
         Returns False, and changes nothing, when the name exists already. Safe

@@ -264,26 +264,16 @@ def _reissue_leaves(
 def _new_credential(  # noqa: PLR0913, PLR0917 - the parts of one credential, only reserve_chunk() calls it
     chunk: Chunk, row: StoredRow, slot: Slot, reserved: _Reserved, leaf: int, predecessor: FoundCredential | None
 ) -> NewCredential:
-    claims = reserved.claims
     return NewCredential(
         batch_id=chunk.batch_id,
         row_number=row.row_number,
         chunk_number=chunk.number,
         issuer_id=row.issuer_id,
-        kind=claims.kind,
-        serial=claims.serial,
-        version=claims.version,
+        said=reserved.claims,
         status_list=slot.list_number,
-        status_index=slot.index,
-        issued_at=claims.issued_at,
-        issued_on=claims.issued_on,
-        expires_on=claims.expires_on,
-        holder=claims.holder,
-        verification_code=claims.verification_code,
         claims=reserved.message,
         claims_digest=reserved.digest,
         qr_text=reserved.qr_text,
-        prefix_digest=claims.template_digest,
         issue_leaf=leaf,
         live_key=row.live_key if predecessor is None else None,
         key=row.key,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, update
 from sqlalchemy import select as select_columns
@@ -17,6 +18,32 @@ from registry.service_tables import SuccessionRow
 from registry.tables import BatchRowRow, ChunkRow, ChunkState, PackRow, RecordKeyRow, RowState
 from registry.vault import RecordKey, Vault
 
+_ROWS, _KEYS, _PACKS = table_of(BatchRowRow), table_of(RecordKeyRow), table_of(PackRow)
+_STORED = (
+    select_columns(
+        _ROWS.c.batch_id,
+        _ROWS.c.row_number,
+        _ROWS.c.issuer_id,
+        _ROWS.c.sealed,
+        _ROWS.c.live_key,
+        _ROWS.c.photo_offset,
+        _ROWS.c.photo_length,
+        _ROWS.c.year,
+        _ROWS.c.sequence,
+        _ROWS.c.serial,
+        _ROWS.c.version,
+        _KEYS.c.wrapped,
+        _PACKS.c.name,
+    )
+    .join(_KEYS, (_KEYS.c.batch_id == _ROWS.c.batch_id) & (_KEYS.c.row_number == _ROWS.c.row_number))
+    .outerjoin(_PACKS, _PACKS.c.id == _ROWS.c.photo_pack_id)
+    .where(_ROWS.c.batch_id == bindparam("of_batch"), _ROWS.c.row_number > bindparam("after"))
+    .order_by(_ROWS.c.row_number)
+    .limit(bindparam("most"))
+)
+_OF_CHUNK = _STORED.where(_ROWS.c.chunk_number == bindparam("of_chunk"), _ROWS.c.state == RowState.NUMBERED.value)
+_EVERY_ROW = 1 << 31
+
 
 class UnknownChunk(InputError):
     """The batch has no chunk of this number."""
@@ -27,8 +54,7 @@ class UnknownChunk(InputError):
         super().__init__(f"batch {batch_id} has no chunk {number}", f"批次 {batch_id} 没有分块 {number}")
 
 
-@dataclass(frozen=True, slots=True)
-class PhotoPlace:
+class PhotoPlace(NamedTuple):
     """Where a row's sealed photo stands."""
 
     pack_name: str
@@ -36,14 +62,18 @@ class PhotoPlace:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(NamedTuple):
     """One row of a batch, opened.
 
     Attributes:
         record: without its photo.
         photo_digest: SHA-256 of the photo, or None.
         serial: empty while the batch is not approved.
+        year: of the serial; 0 likewise.
+        sequence: of the serial; 0 likewise.
+        key: opened.
+        sealed: the record, as it stands in the database.
+        wrapped: the key, as it stands in the database.
     """
 
     row_number: int
@@ -54,7 +84,11 @@ class StoredRow:
     live_key: bytes | None
     serial: str
     version: int
+    year: int
+    sequence: int
     key: RecordKey
+    sealed: bytes
+    wrapped: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +149,12 @@ def read_rows(  # noqa: PLR0913 - all but three are optional
     Raises:
         RecordErased: a row's key was destroyed.
     """
-    query = (
-        select(BatchRowRow, RecordKeyRow.wrapped, PackRow.name)
-        .join(
-            RecordKeyRow,
-            (col(RecordKeyRow.batch_id) == BatchRowRow.batch_id)
-            & (col(RecordKeyRow.row_number) == BatchRowRow.row_number),
-        )
-        .outerjoin(PackRow, col(PackRow.id) == BatchRowRow.photo_pack_id)
-        .where(BatchRowRow.batch_id == batch_id, BatchRowRow.row_number > after)
-        .order_by(col(BatchRowRow.row_number))
-        .limit(limit)
-    )
-    if chunk_number is not None:
-        query = query.where(BatchRowRow.chunk_number == chunk_number, BatchRowRow.state == RowState.NUMBERED)
-    return [_stored(vault, row, wrapped, pack) for row, wrapped, pack in session.exec(query)]
+    wanted = {"of_batch": batch_id, "after": after, "most": _EVERY_ROW if limit is None else limit}
+    if chunk_number is None:
+        found = session.execute(_STORED, wanted)
+    else:
+        found = session.execute(_OF_CHUNK, wanted | {"of_chunk": chunk_number})
+    return [_stored(vault, row) for row in found]
 
 
 def number_rows(session: Session, batch: Batch, numberings: Sequence[Numbering]) -> None:
@@ -254,23 +279,26 @@ def move_chunk(session: Session, chunk: Chunk, to: ChunkState, now: datetime, pa
     return session.connection().execute(update(table).where(*where).values(**values)).rowcount == 1
 
 
-def _stored(vault: Vault, row: BatchRowRow, wrapped: bytes | None, pack_name: str | None) -> StoredRow:
-    key = vault.open_key(record_owner(row.batch_id, row.row_number), wrapped)
-    content = key.open_bytes(row.sealed, row_place(row.batch_id, row.row_number))
-    record, photo_digest = decode_record(content, row.row_number)
-    photo = None
-    if pack_name is not None and row.photo_offset is not None and row.photo_length is not None:
-        photo = PhotoPlace(pack_name, row.photo_offset, row.photo_length)
+def _stored(vault: Vault, row: Sequence[Any]) -> StoredRow:
+    batch_id, row_number, issuer_id, sealed, live_key, offset, length = row[:7]
+    year, sequence, serial, version, wrapped, pack_name = row[7:]
+    key = vault.open_key(record_owner(batch_id, row_number), wrapped)
+    record, photo_digest = decode_record(key.open_bytes(sealed, row_place(batch_id, row_number)), row_number)
+    photo = None if pack_name is None else PhotoPlace(pack_name, offset, length)
     return StoredRow(
-        row_number=row.row_number,
-        issuer_id=row.issuer_id,
-        record=record,
-        photo_digest=photo_digest,
-        photo=photo,
-        live_key=row.live_key,
-        serial=row.serial or "",
-        version=row.version,
-        key=key,
+        row_number,
+        issuer_id,
+        record,
+        photo_digest,
+        photo,
+        live_key,
+        serial or "",
+        version,
+        year or 0,
+        sequence or 0,
+        key,
+        sealed,
+        wrapped,
     )
 
 

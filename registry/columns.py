@@ -1,10 +1,15 @@
 """Kinds of columns and the names of constraints that all tables share, on SQLite and PostgreSQL."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Table
+from sqlalchemy import Connection, DateTime, Dialect, LargeBinary, Table
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
+
+_MOMENTS = 16
 
 SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
@@ -50,3 +55,33 @@ def askable(text: str) -> str:
 def table_of(model: type[SQLModel]) -> Table:
     """The Core table under a model, for bulk statements that need no objects."""
     return SQLModel.metadata.tables[str(model.__tablename__)]
+
+
+def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Iterable[Any]]) -> None:
+    """Insert many rows by the driver's own ``executemany``, in the caller's transaction.
+
+    SQLAlchemy would put a dictionary together for each row and look at each of
+    its values: for a chunk that takes longer than the database.
+
+    Args:
+        connection: of the transaction.
+        table: to insert into.
+        columns: the values of each column, row by row; all of one length, but for
+            :func:`itertools.repeat` of what is the same in every row.
+    """
+    dialect = connection.dialect
+    bound = [_bound(table, name, values, dialect) for name, values in columns.items()]
+    rows = list(zip(*bound, strict=False))  # a repeated value never ends
+    if rows:
+        mark = "?" if dialect.paramstyle == "qmark" else "%s"
+        quoted = ", ".join(map(dialect.identifier_preparer.quote, columns))
+        marks = ", ".join([mark] * len(columns))
+        statement = f"INSERT INTO {table.name} ({quoted}) VALUES ({marks})"  # noqa: S608 - names of our own tables
+        connection.exec_driver_sql(statement, rows)
+
+
+def _bound(table: Table, name: str, values: Iterable[Any], dialect: Dialect) -> Iterable[Any]:
+    """The values as the driver takes them: SQLite has no type for moments and dates."""
+    kind = table.c[name].type
+    process = None if isinstance(kind, LargeBinary) else kind.dialect_impl(dialect).bind_processor(dialect)
+    return values if process is None else map(lru_cache(_MOMENTS)(process), values)  # a chunk has one or two

@@ -1,20 +1,21 @@
 """Credentials from reserve to seal, and their files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
+from itertools import repeat
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, insert, update
+from sqlalchemy import ColumnElement, Row, update
 from sqlmodel import Session, col, select
 
 from credential.errors import InputError
-from credential.model import Holder, PartialDate, State
+from credential.model import Claims, Holder, State
 from credential.names import fold_name_for_matching
 from credential.profile import SignatureProfile
 from registry.batches import insert_pack, record_owner
 from registry.chunks import PhotoPlace
-from registry.columns import askable, table_of
+from registry.columns import askable, insert_columns, table_of
 from registry.packs import Pack
 from registry.tables import BatchRowRow, CredentialFileRow, CredentialRow, PackRow, RecordKeyRow
 from registry.vault import RecordKey, Vault, place
@@ -34,15 +35,15 @@ class UnknownSerial(InputError):
         self.serial = serial
 
 
-@dataclass(frozen=True, slots=True)
-class NewCredential:
+class NewCredential(NamedTuple):
     """A credential on its way into the registry, with everything that is fixed before printing.
 
     Attributes:
+        said: its claims.
+        status_list: number of the list that the claims name by its address.
         claims: COSE_Sign1 message over the full claims.
         claims_digest: SHA-256 of their payload.
         qr_text: the whole text of the QR code.
-        prefix_digest: of the PDF prefix the tail will be appended to.
         issue_leaf: row of the log's outbox.
         live_key: blind index that refuses a second live credential; None for a
             successor, which gets it when it is sealed.
@@ -54,28 +55,18 @@ class NewCredential:
     row_number: int
     chunk_number: int
     issuer_id: str
-    kind: str
-    serial: str
-    version: int
+    said: Claims
     status_list: int
-    status_index: int
-    issued_at: datetime
-    issued_on: PartialDate
-    expires_on: date | None
-    holder: Holder
-    verification_code: str
     claims: bytes
     claims_digest: bytes
     qr_text: str
-    prefix_digest: bytes
     issue_leaf: int
     live_key: bytes | None
     key: RecordKey
     supersedes_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReservedCredential:
+class ReservedCredential(NamedTuple):
     """A reserved credential, opened, with what the press needs."""
 
     id: int
@@ -89,8 +80,7 @@ class ReservedCredential:
     key: RecordKey
 
 
-@dataclass(frozen=True, slots=True)
-class SealedFile:
+class SealedFile(NamedTuple):
     """One exact PDF on its way into the registry: which credential, which leaf."""
 
     credential_id: int
@@ -137,8 +127,32 @@ def person_index(vault: Vault, holder: Holder) -> bytes:
 
 def insert_credentials(session: Session, vault: Vault, news: Sequence[NewCredential]) -> None:
     """Store the credentials of a chunk, in the caller's transaction, in one statement."""
-    if news:
-        session.connection().execute(insert(table_of(CredentialRow)), [_values(vault, new) for new in news])
+    said = [new.said for new in news]
+    columns: dict[str, Iterable[object]] = {
+        "issuer_id": [new.issuer_id for new in news],
+        "batch_id": [new.batch_id for new in news],
+        "row_number": [new.row_number for new in news],
+        "chunk_number": [new.chunk_number for new in news],
+        "kind": [one.kind for one in said],
+        "serial": [one.serial for one in said],
+        "version": [one.version for one in said],
+        "state": repeat(State.VALID.value),
+        "status_list": [new.status_list for new in news],
+        "status_index": [one.status_index for one in said],
+        "issued_at": [one.issued_at for one in said],
+        "issued_on": [one.issued_on.text for one in said],
+        "expires_on": [one.expires_on for one in said],
+        "sealed": [_sealed(new) for new in news],
+        "claims_digest": [new.claims_digest for new in news],
+        "prefix_digest": [one.template_digest for one in said],
+        "issue_leaf": [new.issue_leaf for new in news],
+        "code_index": [vault.blind("code", one.verification_code) for one in said],
+        "person_index": [person_index(vault, one.holder) for one in said],
+        "name_index": [vault.blind("name", fold_name_for_matching(one.holder.name)) for one in said],
+        "live_key": [new.live_key for new in news],
+        "supersedes_id": [new.supersedes_id for new in news],
+    }
+    insert_columns(session.connection(), table_of(CredentialRow), columns)
 
 
 def read_reserved(session: Session, vault: Vault, batch_id: int, chunk_number: int) -> list[ReservedCredential]:
@@ -204,31 +218,27 @@ def open_sealed(key: RecordKey, row: CredentialRow | Row[Any]) -> tuple[bytes, s
 def insert_files(
     session: Session,
     pack: Pack,
-    files: Iterable[SealedFile],
+    files: Sequence[SealedFile],
     now: datetime,
     profile: SignatureProfile = SignatureProfile.B_B,
 ) -> None:
     """Register a stored pack of tails and the file each of its entries makes."""
-    pack_id = insert_pack(session, pack, now)
-    entries = {entry.row_number: entry for entry in pack.entries}
-    values = [
-        {
-            "credential_id": file.credential_id,
-            "revision": 0,
-            "digest": entries[file.row_number].digest,
-            "length": entries[file.row_number].whole_length,
-            "prefix_digest": entries[file.row_number].prefix_digest,
-            "pack_id": pack_id,
-            "pack_offset": entries[file.row_number].offset,
-            "pack_length": entries[file.row_number].length,
-            "seal_leaf": file.seal_leaf,
-            "profile": profile.value,
-            "stored_at": now,
-        }
-        for file in files
-    ]
-    if values:
-        session.connection().execute(insert(table_of(CredentialFileRow)), values)
+    entry_of = {entry.row_number: entry for entry in pack.entries}
+    entries = [entry_of[file.row_number] for file in files]
+    columns: dict[str, Iterable[object]] = {
+        "credential_id": [file.credential_id for file in files],
+        "revision": repeat(0),
+        "digest": [entry.digest for entry in entries],
+        "length": [entry.whole_length for entry in entries],
+        "prefix_digest": [entry.prefix_digest for entry in entries],
+        "pack_id": repeat(insert_pack(session, pack, now)),
+        "pack_offset": [entry.offset for entry in entries],
+        "pack_length": [entry.length for entry in entries],
+        "seal_leaf": [file.seal_leaf for file in files],
+        "profile": repeat(profile.value),
+        "stored_at": repeat(now),
+    }
+    insert_columns(session.connection(), table_of(CredentialFileRow), columns)
 
 
 def get_credential(
@@ -359,29 +369,6 @@ def _found(row: CredentialRow, digest: bytes | None) -> FoundCredential:
     )
 
 
-def _values(vault: Vault, new: NewCredential) -> Mapping[str, object]:
+def _sealed(new: NewCredential) -> bytes:
     at = credential_place(new.batch_id, new.row_number)
-    return {
-        "issuer_id": new.issuer_id,
-        "batch_id": new.batch_id,
-        "row_number": new.row_number,
-        "chunk_number": new.chunk_number,
-        "kind": new.kind,
-        "serial": new.serial,
-        "version": new.version,
-        "state": State.VALID.value,
-        "status_list": new.status_list,
-        "status_index": new.status_index,
-        "issued_at": new.issued_at,
-        "issued_on": new.issued_on.text,
-        "expires_on": new.expires_on,
-        "sealed": new.key.seal({_CLAIMS: new.claims, _QR_TEXT: new.qr_text}, at),
-        "claims_digest": new.claims_digest,
-        "prefix_digest": new.prefix_digest,
-        "issue_leaf": new.issue_leaf,
-        "code_index": vault.blind("code", new.verification_code),
-        "person_index": person_index(vault, new.holder),
-        "name_index": vault.blind("name", fold_name_for_matching(new.holder.name)),
-        "live_key": new.live_key,
-        "supersedes_id": new.supersedes_id,
-    }
+    return new.key.seal({_CLAIMS: new.claims, _QR_TEXT: new.qr_text}, at)

@@ -26,7 +26,7 @@ class LocalBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def create(self, name: str, parts: Sequence[bytes]) -> bool:
+    def create(self, name: str, parts: Sequence[bytes | memoryview]) -> bool:
         """Store the joined parts; see credential.ports.Blobs.
 
         Raises:
@@ -81,7 +81,7 @@ class LocalBlobs:
         except OSError as error:
             raise BlobsUnavailable(name, os.strerror(error.errno or errno.EIO)) from error
 
-    def _write(self, parts: Sequence[bytes]) -> Path:
+    def _write(self, parts: Sequence[bytes | memoryview]) -> Path:
         handle, path = tempfile.mkstemp(dir=self._folder / _INCOMING)
         try:
             for part in parts:
@@ -105,7 +105,7 @@ class LocalBlobs:
         _sync_folder(self._folder.parent)
 
 
-def _write_all(handle: int, part: bytes) -> None:
+def _write_all(handle: int, part: bytes | memoryview) -> None:
     rest = memoryview(part)
     while rest:
         rest = rest[os.write(handle, rest) :]

@@ -8,15 +8,18 @@ no secret. The format is in docs/formats-registry.md.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from credential.cbor import BadCbor, decode, encode
 from credential.errors import UnavailableError
 from credential.ports import Blobs
-from registry.vault import place
+from registry.vault import SEALED_OVERHEAD, RecordKey, place
 
 MAGIC = b"YZPACK\x00\x01"
 _LENGTH_BYTES = 4
+_HEAD_BYTES = 64
+_ENTRY_BYTES = 2 * (2 + 32) + 1 + 3 * 9
+"""The most that an index has, beside its entries and for each of them."""
 MAX_INDEX_BYTES = 16 * 1024 * 1024
 """More than a hundred thousand items; guards against a length that is garbage."""
 
@@ -50,8 +53,7 @@ class PackItem:
     prefix_digest: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """Where one item stands in its pack.
 
     Attributes:
@@ -65,6 +67,10 @@ class IndexEntry:
     digest: bytes
     whole_length: int
     prefix_digest: bytes
+
+
+_IndexRow = tuple[int, int, bytes, int, bytes]
+"""What the index says of an item: row number, sealed length, and the last three of :class:`IndexEntry`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +96,62 @@ def item_place(kind: str, name: str, row_number: int) -> bytes:
 
 def build_pack(kind: str, name: str, items: Sequence[PackItem]) -> tuple[list[bytes], Pack]:
     """Lay out a pack; returns the parts to store under its name, and what was laid out."""
-    rows = [[one.row_number, len(one.sealed), one.digest, one.whole_length, one.prefix_digest] for one in items]
-    index = encode([kind, rows])
-    head = b"".join((MAGIC, len(index).to_bytes(_LENGTH_BYTES, "big"), index))
+    head, entries = _head(
+        kind, [(one.row_number, len(one.sealed), one.digest, one.whole_length, one.prefix_digest) for one in items]
+    )
     parts = [head, *(one.sealed for one in items)]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
-    entries = tuple(_entries(len(head), rows))
     length = len(head) + sum(entry.length for entry in entries)
     return parts, Pack(kind, name, digest.digest(), length, entries)
+
+
+class PackWriter:
+    """Lays out a pack where it is written from: each item is encrypted straight into its place.
+
+    The index stands in front, and how long it is, is known at the end; so room
+    is left for the longest there may be, and the pack begins behind what is not needed.
+
+    Args:
+        kind: of the items.
+        name: that the pack is to be stored under.
+        items: how many there will be, at most.
+        memory: grows, and is best handed in again for the next pack of the process: to be
+            given fresh pages costs more than to encrypt what is put into them.
+    """
+
+    def __init__(self, kind: str, name: str, items: int, memory: bytearray) -> None:
+        self._kind = kind
+        self._name = name
+        self._memory = memory
+        self._rows: list[_IndexRow] = []
+        self._start = self._end = _HEAD_BYTES + items * _ENTRY_BYTES
+        self._grow(self._start)
+
+    def add(  # noqa: PLR0913, PLR0917 - what the index says of an item
+        self, key: RecordKey, row_number: int, content: bytes, digest: bytes, whole_length: int, prefix_digest: bytes
+    ) -> None:
+        """Seal one item, and put it behind the ones before; the rest is as in :class:`PackItem`."""
+        length = len(content) + SEALED_OVERHEAD
+        start, end = self._end, self._end + length
+        self._grow(end)
+        with memoryview(self._memory) as memory, memory[start:end] as target:
+            key.seal_into(content, item_place(self._kind, self._name, row_number), target)
+        self._end = end
+        self._rows.append((row_number, length, digest, whole_length, prefix_digest))
+
+    def finish(self) -> tuple[memoryview, Pack]:
+        """Put the index in front; returns what to store, which is good until the memory is used again, and the pack."""
+        head, entries = _head(self._kind, self._rows)
+        start = self._start - len(head)
+        self._memory[start : self._start] = head
+        content = memoryview(self._memory)[start : self._end]
+        return content, Pack(self._kind, self._name, hashlib.sha256(content).digest(), len(content), entries)
+
+    def _grow(self, end: int) -> None:
+        if end > len(self._memory):
+            self._memory.extend(bytes(end - len(self._memory) + end // 4))
 
 
 def read_pack(blobs: Blobs, kind: str, name: str) -> tuple[Pack, bytes]:
@@ -138,7 +190,13 @@ def _is_row(row: Any) -> bool:
     return False
 
 
-def _entries(start: int, rows: list[list[Any]]) -> Iterator[IndexEntry]:
+def _head(kind: str, rows: Sequence[_IndexRow]) -> tuple[bytes, tuple[IndexEntry, ...]]:
+    index = encode([kind, [list(row) for row in rows]])
+    head = b"".join((MAGIC, len(index).to_bytes(_LENGTH_BYTES, "big"), index))
+    return head, tuple(_entries(len(head), rows))
+
+
+def _entries(start: int, rows: Sequence[Sequence[Any]]) -> Iterator[IndexEntry]:
     for row_number, length, digest, whole_length, prefix_digest in rows:
         yield IndexEntry(row_number, start, length, digest, whole_length, prefix_digest)
         start += length

@@ -20,9 +20,10 @@ from credential.errors import ConfigError, RefusedError, UnavailableError
 
 _FORMAT = b"\x01"
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2.2: random, at most 2^32 under one key
+_SEALED_FROM = len(_FORMAT) + _NONCE_BYTES
 KEY_BYTES = 32
 
-SEALED_OVERHEAD = len(_FORMAT) + _NONCE_BYTES + 16
+SEALED_OVERHEAD = _SEALED_FROM + 16
 """Bytes that sealing adds: format, nonce, tag."""
 
 
@@ -93,7 +94,19 @@ class RecordKey:
         nonce = self._random(_NONCE_BYTES)
         return b"".join((_FORMAT, nonce, self._cipher.encrypt(nonce, content, at)))
 
-    def open_bytes(self, sealed: bytes, at: bytes) -> bytes:
+    def seal_into(self, content: bytes, at: bytes, target: memoryview) -> None:
+        """Encrypt bytes straight to where they are to stand, as :meth:`seal_bytes` would.
+
+        Args:
+            content: to be sealed.
+            at: the place it is sealed for.
+            target: exactly ``SEALED_OVERHEAD`` longer than the content.
+        """
+        nonce = self._random(_NONCE_BYTES)
+        target[:_SEALED_FROM] = _FORMAT + nonce
+        self._cipher.encrypt_into(nonce, content, at, target[_SEALED_FROM:])
+
+    def open_bytes(self, sealed: bytes | memoryview, at: bytes) -> bytes:
         """Decrypt what :meth:`seal_bytes` made.
 
         Raises:
@@ -180,10 +193,10 @@ def _key_place(owner: str) -> bytes:
     return place("record_key", owner, "wrapped")
 
 
-def _decrypt(cipher: AESGCM, sealed: bytes, at: bytes) -> bytes:
+def _decrypt(cipher: AESGCM, sealed: bytes | memoryview, at: bytes) -> bytes:
     if sealed[:1] != _FORMAT or len(sealed) < SEALED_OVERHEAD:
         raise SealedDataDamaged(at)
     try:
-        return cipher.decrypt(sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :], at)
+        return cipher.decrypt(sealed[1:_SEALED_FROM], sealed[_SEALED_FROM:], at)
     except InvalidTag as error:
         raise SealedDataDamaged(at) from error

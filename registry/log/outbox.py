@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from credential.leaves import parse_leaf
-from registry.columns import table_of
+from registry.columns import insert_columns, table_of
 from registry.log.tables import LogLeafRow
 
 _LEAVES = table_of(LogLeafRow)
@@ -68,6 +68,5 @@ def _put_counted(session: Session, leaves: Sequence[bytes]) -> list[int]:
         return []
     first = (session.execute(select(func.max(_LEAVES.c.id))).scalar_one() or 0) + 1
     ids = list(range(first, first + len(leaves)))
-    rows = [{"id": leaf_id, "leaf": leaf} for leaf_id, leaf in zip(ids, leaves, strict=True)]
-    session.connection().execute(_LEAVES.insert(), rows)
+    insert_columns(session.connection(), _LEAVES, {"id": ids, "leaf": leaves})
     return ids

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from registry.blob_names import MissingBlob
 from registry.local_blobs import LocalBlobs
-from registry.packs import MAGIC, PackDamaged, PackItem, build_pack, item_place, read_pack
+from registry.packs import MAGIC, PackDamaged, PackItem, PackWriter, build_pack, item_place, read_pack
 from registry.prefixes import prefix_name, read_prefix, store_prefix
 from registry.vault import SealedDataDamaged, Vault
 
@@ -34,6 +34,35 @@ def test_the_index_says_where_every_item_is(items: list[tuple[int, bytes]]) -> N
     assert pack.length == len(content)
     assert pack.digest == hashlib.sha256(content).digest()
     assert [(one.row_number, content[one.offset :][: one.length]) for one in pack.entries] == items
+
+
+@given(st.lists(st.lists(st.binary(max_size=400), max_size=9), min_size=1, max_size=4))
+def test_a_pack_written_in_place_is_the_one_built_of_sealed_parts(packs: list[list[bytes]]) -> None:
+    key = Vault(bytes(32), os.urandom).create_key()
+    memory = bytearray()  # the same for all of them: nothing of one may show in the next
+    for contents in packs:
+        writer = PackWriter("tail", "p", len(contents), memory)
+        for row, content in enumerate(contents, 1):
+            writer.add(key, row, content, b"d" * 32, 1000 * row, b"p" * 32)
+        view, pack = writer.finish()
+        content = bytes(view)
+        view.release()
+        sealed = [content[one.offset :][: one.length] for one in pack.entries]
+        items = [PackItem(row, one, b"d" * 32, 1000 * row, b"p" * 32) for row, one in enumerate(sealed, 1)]
+        parts, built = build_pack("tail", "p", items)
+        assert (b"".join(parts), built) == (content, pack)
+        opened = [key.open_bytes(one, item_place("tail", "p", row)) for row, one in enumerate(sealed, 1)]
+        assert opened == contents
+
+
+def test_the_longest_index_has_room_in_front(blobs: LocalBlobs) -> None:
+    key = Vault(bytes(32), os.urandom).create_key()
+    writer = PackWriter("tail", "p", 3, bytearray())
+    for row in range(3):
+        writer.add(key, 2**63 - row, b"", bytes(32), 2**63, bytes(32))
+    view, pack = writer.finish()
+    blobs.create("p", [view])
+    assert read_pack(blobs, "tail", "p")[0] == pack
 
 
 def test_a_pack_is_read_back_as_it_was_built(blobs: LocalBlobs) -> None:
