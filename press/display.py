@@ -32,11 +32,12 @@ def display_values(template: Template, claims: Claims) -> Mapping[str, str]:
 
     A value stands on the page whole, though a long one may be broken over lines.
     """
-    holder = claims.holder
-    values: dict[str, str] = _Words(claims)
-    values |= claims.fields
-    for key in template.date_keys & values.keys():
-        values[key] = chinese_date(PartialDate(values[key]))
+    holder, fields = claims.holder, claims.fields
+    values = dict(fields)
+    for key in template.date_keys:
+        day = fields.get(key)
+        if day is not None:
+            values[key] = _dated("chinese", day)
     values |= {
         "name": holder.name,
         "sex": holder.sex,
@@ -46,18 +47,36 @@ def display_values(template: Template, claims: Claims) -> Mapping[str, str]:
         "serial": claims.serial,
         "identifier": claims.identifier,
         "verification_code": group(claims.verification_code),
-        "issued_on": numeral_date(claims.issued_on),
-        "expires_on": "" if claims.expires_on is None else chinese_date(PartialDate(claims.expires_on.isoformat())),
+        "issued_on": _dated("numeral", claims.issued_on.text),
+        "expires_on": "" if claims.expires_on is None else _dated("chinese", claims.expires_on.isoformat()),
     }
-    values |= {key: values[key] for key in template.variants}
-    mode = claims.fields.get(template.statement_field, "")
+    for key in template.variants:
+        values[key] = _styled(claims, key)
+    mode = fields.get(template.statement_field, "")
     for key, texts in (("statement", template.statements), ("statement@english", template.english_statements)):
         text = texts.get(mode, texts.get("", ""))
-        values[key] = text.format_map(values) if "{" in text else text
-    return {key: value for key, value in values.items() if value}
+        values[key] = text.format_map(_Words(claims, values)) if "{" in text else text
+    return {key: value for key, value in values.items() if value} if "" in values.values() else values
 
 
 @lru_cache(_CACHED_DATES)
+def _dated(style: str, day: str) -> str:
+    """Write a date, once for each: of those that a batch shows few differ."""
+    return DATE_STYLES[style](PartialDate(day))
+
+
+def _styled(claims: Claims, key: str) -> str:
+    """Write the date that a name such as ``ended_on@iso`` asks for; what is not known is blank."""
+    field, _, style = key.partition("@")
+    if field == "issued_on":
+        day = claims.issued_on.text
+    elif field == "expires_on":
+        day = "" if claims.expires_on is None else claims.expires_on.isoformat()
+    else:
+        day = claims.fields.get(field, "")
+    return _dated(style, day) if style and day else ""
+
+
 def chinese_date(day: PartialDate) -> str:
     """Write a date with digits, ``2026年06月30日``, no more precisely than it is known."""
     parts = [f"{day.year:04}年"]
@@ -68,7 +87,6 @@ def chinese_date(day: PartialDate) -> str:
     return "".join(parts)
 
 
-@lru_cache(_CACHED_DATES)
 def numeral_date(day: PartialDate) -> str:
     """Write a date with Chinese numerals, ``二〇二六年七月八日``, as under a seal."""
     parts = ["".join(_DIGITS[int(digit)] for digit in f"{day.year:04}"), "年"]
@@ -79,7 +97,6 @@ def numeral_date(day: PartialDate) -> str:
     return "".join(parts)
 
 
-@lru_cache(_CACHED_DATES)
 def english_date(day: PartialDate) -> str:
     """Write a date in English, ``30 June 2026``, no more precisely than it is known."""
     parts = [f"{day.year:04}"]
@@ -100,7 +117,7 @@ DATE_STYLES: Mapping[str, Callable[[PartialDate], str]] = {
 
 def group(code: str) -> str:
     """Write a verification code in groups of four."""
-    return "-".join(code[start : start + _CODE_GROUP] for start in range(0, len(code), _CODE_GROUP))
+    return "-".join([code[start : start + _CODE_GROUP] for start in range(0, len(code), _CODE_GROUP)])
 
 
 def _numeral(number: int) -> str:
@@ -113,16 +130,9 @@ def _numeral(number: int) -> str:
 class _Words(dict[str, str]):
     """What is shown of each field; dates in other styles come when asked for, what is not known is blank."""
 
-    def __init__(self, claims: Claims) -> None:
-        super().__init__()
+    def __init__(self, claims: Claims, values: Mapping[str, str]) -> None:
+        super().__init__(values)
         self._claims = claims
 
     def __missing__(self, key: str) -> str:
-        field, _, style = key.partition("@")
-        if field == "issued_on":
-            day = str(self._claims.issued_on)
-        elif field == "expires_on":
-            day = "" if self._claims.expires_on is None else self._claims.expires_on.isoformat()
-        else:
-            day = self._claims.fields.get(field, "")
-        return DATE_STYLES[style](PartialDate(day)) if style and day else ""
+        return _styled(self._claims, key)
