@@ -10,6 +10,10 @@ A token is CMS SignedData (RFC 5652) around a TSTInfo. It is believed when
 5. and its chain leads to a configured authority, everything valid at the time
    that the token states.
 
+A token that states an accuracy means some moment within it (RFC 3161, 2.4.2). It
+counts by the latest of these, ``attested_at``, at which the chain must hold as
+well: whatever it has to be older than, it is older than for certain.
+
 Whether that authority's certificate was revoked is not asked here: a verifier
 takes a compromised authority out of its trust list.
 """
@@ -17,7 +21,7 @@ takes a compromised authority out of its trust list.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -50,6 +54,8 @@ _MALFORMED: Final = (
     RecursionError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
 )
 
 SignatureCheck = Callable[[bytes, bytes], None]
@@ -70,7 +76,8 @@ class Timestamp:
     """What a token says; nothing of it is checked by reading.
 
     Attributes:
-        attested_at: when the message existed at the latest, UTC.
+        stated_at: the time in the token (genTime), UTC.
+        attested_at: when the message existed at the latest, UTC: the time in the token and its accuracy.
         imprint: digest of the message, raw.
         imprint_algorithm: hashlib's name of that digest.
         tsa: subject of the signer's certificate (RFC 4514), or its issuer and number when that is not carried.
@@ -81,6 +88,7 @@ class Timestamp:
         nonce: what the request gave, or None.
     """
 
+    stated_at: datetime
     attested_at: datetime
     imprint: bytes
     imprint_algorithm: str
@@ -124,7 +132,7 @@ def verify_timestamp(token: bytes, message: bytes, anchors: Sequence[bytes], at:
         token: TimeStampToken, DER, not trusted.
         message: what was stamped, whole; its digest is taken by the token's algorithm (SHA-256 or longer).
         anchors: certificates of authorities, DER: of the CA at the top, or of the signer itself.
-        at: the chain must be valid at this moment too; None asks only for the moment that the token states.
+        at: the chain must be valid at this moment too; None asks only for the time that the token states.
 
     Raises:
         BadTimestamp: with what is wrong.
@@ -141,7 +149,7 @@ def verify_timestamp(token: bytes, message: bytes, anchors: Sequence[bytes], at:
         _check_purpose(signer)
         carried = [_load(der) for der in said.certificates[:MAX_CARRIED]]
         trusted = [_load(der) for der in anchors]
-        for moment in {said.attested_at, at or said.attested_at}:
+        for moment in dict.fromkeys((said.stated_at, said.attested_at, at or said.attested_at)):
             if not leads_to_anchor(signer, carried, trusted, moment):
                 raise _untrusted(said, moment)
     except _MALFORMED as error:
@@ -214,12 +222,14 @@ def _said(statement: Any, tsa: str, certificate: bytes, certificates: tuple[byte
         )
     if any(extension["critical"].native for extension in statement["extensions"] or ()):
         raise BadTimestamp("it has a critical extension", "含有关键扩展项")
-    attested_at: datetime = statement["gen_time"].native
-    if attested_at.tzinfo is None:
+    stated_at: datetime = statement["gen_time"].native
+    if stated_at.tzinfo is None:
         raise BadTimestamp("its time has no zone", "时间缺少时区")
+    stated_at = stated_at.astimezone(UTC)
     nonce = statement["nonce"].native
     return Timestamp(
-        attested_at=attested_at.astimezone(UTC),
+        stated_at=stated_at,
+        attested_at=stated_at + _accuracy(statement["accuracy"].native or {}),
         imprint=bytes(imprint["hashed_message"]),
         imprint_algorithm=algorithm,
         tsa=tsa,
@@ -229,6 +239,14 @@ def _said(statement: Any, tsa: str, certificate: bytes, certificates: tuple[byte
         policy=str(statement["policy"].dotted),
         nonce=None if nonce is None else int(nonce),
     )
+
+
+def _accuracy(stated: Mapping[str, int | None]) -> timedelta:
+    """How far the moment may be from the stated one; nothing said is exact (RFC 3161, 2.4.2)."""
+    seconds, millis, micros = (stated.get(name) or 0 for name in ("seconds", "millis", "micros"))
+    if seconds < 0 or not 0 <= millis < 1000 or not 0 <= micros < 1000:
+        raise BadTimestamp("its accuracy is no duration", "精度不是有效的时长")
+    return timedelta(seconds=seconds, milliseconds=millis, microseconds=micros)
 
 
 def _signer_of(sid: Any, certificates: Sequence[bytes]) -> tuple[bytes, str]:

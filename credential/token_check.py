@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
@@ -57,7 +57,7 @@ class _Parts:
     signature: bytes
     imprint: bytes
     serial_number: int
-    attested_at: datetime
+    stated_at: datetime
     nonce: int | None
 
 
@@ -66,6 +66,7 @@ class _Known:
     """A pattern that was judged: what is the same in its tokens, and while which the chain holds."""
 
     said: Timestamp
+    accuracy: timedelta
     digest: str  # of the statement, in the signed attributes
     check: SignatureCheck
     first: datetime
@@ -97,7 +98,8 @@ class TokenCheck:
         if parts is not None and (known := self._known.get(parts.pattern)) and _is_good(parts, known, message):
             return replace(
                 known.said,
-                attested_at=parts.attested_at,
+                stated_at=parts.stated_at,
+                attested_at=parts.stated_at + known.accuracy,
                 imprint=parts.imprint,
                 serial_number=parts.serial_number,
                 nonce=parts.nonce,
@@ -115,10 +117,11 @@ class TokenCheck:
             return
         involved = [x509.load_der_x509_certificate(der) for der in (*said.certificates[:MAX_CARRIED], *self._anchors)]
         involved.append(x509.load_der_x509_certificate(said.certificate))
-        first, last = same_answer_between(involved, said.attested_at)
+        first, last = same_answer_between(involved, said.stated_at)
         if len(self._known) >= MAX_PATTERNS:
             self._known.clear()
-        self._known[parts.pattern] = _Known(said, digest, signature_check(token), first, last)
+        accuracy = said.attested_at - said.stated_at
+        self._known[parts.pattern] = _Known(said, accuracy, digest, signature_check(token), first, last)
 
 
 def _digest(name: str, content: bytes) -> bytes:
@@ -128,7 +131,8 @@ def _digest(name: str, content: bytes) -> bytes:
 def _is_good(parts: _Parts, known: _Known, message: bytes) -> bool:
     """Check what differs from token to token; the pattern stands for all else."""
     if (
-        not known.first <= parts.attested_at <= known.last
+        parts.stated_at < known.first
+        or known.last - parts.stated_at < known.accuracy
         or _digest(known.said.imprint_algorithm, message) != parts.imprint
         or _digest(known.digest, parts.content) != parts.message_digest
     ):
@@ -183,7 +187,7 @@ def _take_apart(token: bytes) -> _Parts:
         signature=_content(signature, _OCTET_STRING),
         imprint=_content(imprinted, _OCTET_STRING),
         serial_number=_integer(number),
-        attested_at=_moment(_content(at, _GENERALIZED_TIME)),
+        stated_at=_moment(_content(at, _GENERALIZED_TIME)),
         nonce=nonce,
     )
 

@@ -303,7 +303,8 @@ class TimestampClient:
             raise AuthorityFailed(authority.host, error.en, error.zh) from error
         if said.nonce != nonce:
             raise AuthorityFailed(authority.host, "it answered another request", "所答并非本次请求")
-        if abs(said.attested_at - self._now()) > MAX_SKEW:
+        now = self._now()
+        if said.stated_at < now - MAX_SKEW or said.attested_at > now + MAX_SKEW:
             when = said.attested_at.isoformat(timespec="seconds")
             raise AuthorityFailed(
                 authority.host, f"its clock says {when}, ours does not", f"其时钟为 {when}，与本机不符"

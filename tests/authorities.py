@@ -9,9 +9,11 @@ Whose certificate ends when matters to what is tested with them, so it stands he
 root itself, as our own CA's certificates do. ``tsa-plain`` may not make time stamps, and does.
 """
 
+import atexit
+import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -21,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from asn1crypto import tsp
+from asn1crypto import cms, tsp
 from asn1crypto import x509 as asn1_x509
 from certomancer.registry import CertLabel, EntityLabel, PKIArchitecture, ServiceLabel
 from certomancer.registry.common import ArchLabel, KeyLabel
@@ -178,11 +180,33 @@ def crl(
     return bytes(builder.build_crl(int(at.timestamp()), at, at + lifetime, entries).dump())
 
 
-def stamp(message_digest: bytes, at: datetime, tsa: str = "tsa") -> bytes:
-    """A token of a moment of the caller's choice, as only somebody else's authority can make it."""
+def stamp(message_digest: bytes, at: datetime, tsa: str = "tsa", *, accuracy: Mapping[str, int] | None = None) -> bytes:
+    """A token of a moment of the caller's choice, as only somebody else's authority can make it.
+
+    Args:
+        message_digest: SHA-256.
+        at: the time in the token.
+        tsa: whose token.
+        accuracy: seconds, millis, micros; None as certomancer has it, who says nothing of it.
+    """
     imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": message_digest}
     request = tsp.TimeStampReq({"version": 1, "message_imprint": imprint, "cert_req": True})
-    return bytes(answer(request.dump(), at, tsa)["time_stamp_token"].dump())
+    token = answer(request.dump(), at, tsa)["time_stamp_token"]
+    return bytes((token if accuracy is None else _with_accuracy(token, accuracy, tsa)).dump(force=True))
+
+
+def _with_accuracy(token: Any, accuracy: Mapping[str, int], tsa: str) -> Any:
+    """State an accuracy and sign again."""
+    enclosed, signer_info = token["content"]["encap_content_info"], token["content"]["signer_infos"][0]
+    statement = tsp.TSTInfo.load(bytes(enclosed["content"]))
+    statement["accuracy"] = tsp.Accuracy(dict(accuracy))
+    content = statement.dump(force=True)
+    enclosed["content"] = cms.ParsableOctetString(content)
+    digest = cms.CMSAttribute({"type": "message_digest", "values": [hashlib.sha256(content).digest()]})
+    kept = [one for one in signer_info["signed_attrs"] if one["type"].native != "message_digest"]
+    signer_info["signed_attrs"] = cms.CMSAttributes([*kept, digest])
+    signer_info["signature"] = signer(tsa).sign(signer_info["signed_attrs"].untag().dump())
+    return token
 
 
 def answer(request: bytes, at: datetime | None, tsa: str = "tsa", *, rsa_tsa: bool = False) -> tsp.TimeStampResp:
@@ -270,15 +294,20 @@ def serve_tsa(
     tsa: str = "tsa", *, sleep: float = 0.0, at: datetime | None = None, rsa_tsa: bool = False
 ) -> Iterator[TsaServer]:
     """Run a TSA while the block runs."""
-    server = TsaServer(tsa, sleep=sleep, at=at, rsa_tsa=rsa_tsa)
+    with TsaServer(tsa, sleep=sleep, at=at, rsa_tsa=rsa_tsa) as server, _served(server):
+        yield server
+
+
+@contextmanager
+def _served(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Let a thread answer while the block runs."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield server
+        yield
     finally:
         server.shutdown()
         thread.join()
-        server.server_close()
 
 
 # ---- where revocation lists are ---------------------------------------------------------------------------------
@@ -324,7 +353,9 @@ class _Publishing(BaseHTTPRequestHandler):
 
 @cache
 def _lists() -> ListServer:
-    return ListServer()
+    server = ListServer()
+    atexit.register(server.server_close)
+    return server
 
 
 @contextmanager
@@ -335,10 +366,5 @@ def serve_lists(at: datetime | None = None) -> Iterator[ListServer]:
     server.at = at
     server.asked.clear()
     server.server_activate()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with _served(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()

@@ -110,10 +110,10 @@ def _attested_at(trust: TrustList, leaf: bytes, one: EarlyEvidence, published: s
         raise _NotProven(error.en) from error
     except CheckFailed as failure:
         raise _NotProven(f"the stamped checkpoint is of another log ({failure.detail})") from failure
-    moment = stamp.attested_at
-    if not log_key.is_valid_at(moment) or log_key.is_compromised_at(moment):
-        raise _NotProven(f"the log key {log_key.kid.hex()} was not good at {moment.isoformat(timespec='seconds')}")
-    return moment
+    for moment in (stamp.stated_at, stamp.attested_at):
+        if not log_key.is_valid_at(moment) or log_key.is_compromised_at(moment):
+            raise _NotProven(f"the log key {log_key.kid.hex()} was not good at {moment.isoformat(timespec='seconds')}")
+    return stamp.attested_at
 
 
 def _proven_under(trust: TrustList, proof: LogProof, leaf: bytes) -> tuple[Checkpoint, TrustedKey]:

@@ -65,7 +65,7 @@ class CheckpointTimestampRow(SQLModel, table=True):
         note: the signed checkpoint, verbatim; what the token's imprint is of.
         tsa: address of the authority.
         token: RFC 3161 TimeStampToken, DER.
-        attested_at: the token's genTime.
+        attested_at: the latest moment that the token can mean (its genTime and accuracy).
     """
 
     __tablename__ = "checkpoint_timestamp"

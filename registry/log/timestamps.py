@@ -54,7 +54,7 @@ class Stamp:
         note: the signed checkpoint, verbatim.
         tsa: address of the authority.
         token: RFC 3161 TimeStampToken, DER, over the note; verified by the caller.
-        attested_at: its time.
+        attested_at: the latest moment that it can mean.
         received_at: our own clock's.
     """
 

@@ -37,6 +37,7 @@ from tests.attacks.thieves import (
 from tests.verifier.ways import qr_copy
 from tests.verifier.world import (
     NOW,
+    Log,
     World,
 )
 from verifier.reasons import Word
@@ -149,6 +150,19 @@ def test_a_token_of_somebody_else_proves_nothing(tsa: str, anchors: Sequence[str
     world.trust = replace(world.trust, tsa_certs=tuple(map(authorities.certificate, anchors)))
     compromise(world, Role.QR, Role.PDF)
     assert (files(world), codes(world)) == (UNKNOWN, UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "of_both"), [({"millis": 999}, VALID), ({"seconds": 1}, UNKNOWN), ({"seconds": 60}, UNKNOWN)]
+)
+def test_a_token_that_may_mean_the_moment_of_the_theft_proves_nothing(
+    accuracy: dict[str, int], of_both: set[Word], world: World
+) -> None:
+    """It states the second before; what counts is the latest moment within its accuracy."""
+    log = world.register.log
+    log.stamps.append(Log(log.leaves[:SEAL]).stamp(T - SECOND, accuracy=accuracy))
+    compromise(world, Role.QR, Role.PDF)
+    assert (files(world), codes(world)) == (of_both, of_both)
 
 
 def test_one_good_authority_of_several_is_enough(world: World) -> None:

@@ -163,6 +163,17 @@ def test_a_stamped_checkpoint_of_a_stolen_log_key_counts_until_its_own_theft(
     assert files(world) | codes(world) == expected
 
 
+@pytest.mark.parametrize(("accuracy", "expected"), [({"millis": 999}, VALID), ({"seconds": 1}, UNKNOWN)])
+def test_the_stolen_log_key_must_have_been_good_at_the_latest_moment_that_the_token_can_mean(
+    accuracy: dict[str, int], expected: set[Word], world: World
+) -> None:
+    log = world.register.log
+    log.stamps.append(Log(log.leaves[:SEAL]).stamp(T - DAY - SECOND, accuracy=accuracy))
+    compromise(world, Role.QR, Role.PDF)
+    roll_log(world, stolen_at=T - DAY)
+    assert files(world) | codes(world) == expected
+
+
 def test_a_stamp_under_the_next_log_key_helps_where_that_of_the_stolen_one_does_not(world: World) -> None:
     stamp(world, SEAL, T - 5 * DAY)
     stamp(world, SEAL, T - 4 * DAY, key=NEXT_LOG_KEY)

@@ -161,12 +161,53 @@ def test_signature_of_another_key_is_refused(token: bytes, anchors: list[bytes])
         verify_timestamp(sign_again(token, lambda attributes: attributes, "tsa-late"), MESSAGE, anchors)
 
 
+def test_a_certificate_of_a_version_that_there_is_not_is_refused(token: bytes, anchors: list[bytes]) -> None:
+    version_3 = bytes.fromhex("a003020102")
+    assert token.count(version_3) == 2
+    for at in (token.index(version_3), token.rindex(version_3)):
+        spoilt = token[: at + 4] + b"\3" + token[at + 5 :]
+        with pytest.raises(BadTimestamp):
+            verify_timestamp(spoilt, MESSAGE, anchors)
+
+
 def test_two_signers_are_refused(token: bytes) -> None:
     def double(signed_data: Any, signer_info: Any) -> None:
         signed_data["signer_infos"] = [signer_info, signer_info.copy()]
 
     with pytest.raises(BadTimestamp, match="exactly one signer"):
         read_timestamp(change(token, double))
+
+
+ACCURACIES = [
+    ({"seconds": 1}, timedelta(seconds=1)),
+    ({"millis": 250}, timedelta(milliseconds=250)),
+    ({"micros": 999}, timedelta(microseconds=999)),
+    ({"seconds": 2, "millis": 3, "micros": 4}, timedelta(seconds=2, milliseconds=3, microseconds=4)),
+]
+
+
+@pytest.mark.parametrize(("accuracy", "latest"), ACCURACIES)
+def test_a_token_counts_by_the_latest_moment_it_can_mean(
+    accuracy: dict[str, int], latest: timedelta, anchors: list[bytes]
+) -> None:
+    made = stamp(hashlib.sha256(MESSAGE).digest(), AT, accuracy=accuracy)
+    for said in (read_timestamp(made), verify_timestamp(made, MESSAGE, anchors)):
+        assert (said.stated_at, said.attested_at) == (AT, AT + latest)
+
+
+def test_the_chain_must_hold_at_the_latest_moment_too(anchors: list[bytes]) -> None:
+    """tsa's certificate ends with 2039."""
+    digest, second = hashlib.sha256(MESSAGE).digest(), AT.replace(2039, 12, 31, 23, 59, 58)
+    last = verify_timestamp(stamp(digest, second, accuracy={"seconds": 1}), MESSAGE, anchors)
+    assert last.attested_at == second + timedelta(seconds=1)
+    with pytest.raises(BadTimestamp, match="no authority that is trusted at 2040"):
+        verify_timestamp(stamp(digest, second, accuracy={"seconds": 7}), MESSAGE, anchors)
+
+
+@pytest.mark.parametrize("accuracy", [{"seconds": -1}, {"millis": -1}, {"micros": 1000}, {"seconds": 10**12}])
+def test_an_accuracy_that_is_no_duration_is_refused(accuracy: dict[str, int]) -> None:
+    with pytest.raises(BadTimestamp):
+        read_timestamp(stamp(hashlib.sha256(MESSAGE).digest(), AT, accuracy=accuracy))
 
 
 def test_what_is_too_long_or_no_token_is_refused(token: bytes) -> None:
@@ -186,7 +227,16 @@ def test_no_flipped_bit_changes_what_a_good_token_says(place: int, bit: int) -> 
     except BadTimestamp:
         return
     # What is not signed (another certificate in the bag, a version number) may change; nothing that is said may.
-    said = ("attested_at", "imprint", "imprint_algorithm", "certificate", "serial_number", "policy", "nonce")
+    said = (
+        "stated_at",
+        "attested_at",
+        "imprint",
+        "imprint_algorithm",
+        "certificate",
+        "serial_number",
+        "policy",
+        "nonce",
+    )
     assert [getattr(after, name) for name in said] == [getattr(before, name) for name in said]
 
 

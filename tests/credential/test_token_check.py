@@ -137,6 +137,48 @@ def test_a_token_that_differs_only_in_what_may_differ_takes_the_quick_way(text: 
     assert found.attested_at.strftime("%Y%m%d%H%M%S") == text[:14]
 
 
+def stating(accuracy: bytes, at: bytes) -> bytes:
+    """A token that differs from the good one in its accuracy and its time."""
+    statement = list(good().statement)
+    statement[4], statement[5] = tlv(0x18, at), accuracy
+    return replace(good(), statement=tuple(statement)).token()
+
+
+TWO_SECONDS, LAST_SECOND = tlv(0x30, tlv(0x02, b"\2")), b"20391231235959Z"
+
+
+def test_the_accuracy_of_a_known_pattern_counts_the_quick_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = TokenCheck(ANCHORS)
+    check.verify(stating(TWO_SECONDS, b"20260501010203Z"), MESSAGE)
+    monkeypatch.setattr(token_check, "verify_timestamp", None)
+    found = check.verify(stating(TWO_SECONDS, b"20260601010203Z"), MESSAGE)
+    assert found.stated_at == AT.replace(month=6)
+    assert found.attested_at == AT.replace(month=6) + timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("at", [b"20391231235958Z", LAST_SECOND, b"20401231235959Z", b"99991231235959Z"])
+def test_a_known_pattern_is_not_believed_beyond_its_time_by_its_accuracy(at: bytes) -> None:
+    check = TokenCheck(ANCHORS)
+    check.verify(stating(TWO_SECONDS, b"20260501010203Z"), MESSAGE)
+    token = stating(TWO_SECONDS, at)
+    assert outcome(lambda: check.verify(token, MESSAGE)) == outcome(lambda: long_way(token))
+
+
+@pytest.mark.parametrize(
+    "accuracy",
+    [
+        tlv(0x30),
+        tlv(0x30, tlv(0x80, b"\7"), tlv(0x81, b"\7")),
+        tlv(0x30, tlv(0x02, b"\xff")),
+        tlv(0x30, tlv(0x81, b"\3\xe8")),
+        tlv(0x30, tlv(0x02, b"\1"), tlv(0x02, b"\1")),
+    ],
+)
+def test_any_accuracy_comes_to_the_same(accuracy: bytes) -> None:
+    for _ in range(2):
+        assert_same(stating(accuracy, b"20260501010203Z"))
+
+
 @given(
     number=st.binary(max_size=20),
     nonce=st.none() | st.binary(max_size=9),

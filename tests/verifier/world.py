@@ -1,7 +1,7 @@
 """A small working world around a verifier: an issuer that prints, a log, status lists and a register in memory."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -111,10 +111,10 @@ class Log:
         index = self.leaves.index(leaf)
         return format_proof(index, inclusion_proof(hashes, index), self.checkpoint())
 
-    def stamp(self, at: datetime, tsa: str = "tsa") -> Stamped:
+    def stamp(self, at: datetime, tsa: str = "tsa", accuracy: Mapping[str, int] | None = None) -> Stamped:
         """Have the newest checkpoint stamped, as of a moment of the caller's choice."""
         note = self.checkpoint()
-        token = authorities.stamp(hashlib.sha256(note.encode()).digest(), at, tsa)
+        token = authorities.stamp(hashlib.sha256(note.encode()).digest(), at, tsa, accuracy=accuracy)
         self.stamps.append(Stamped(len(self.leaves), note, token, at))
         return self.stamps[-1]
 
