@@ -32,7 +32,7 @@ def check_chain(name: str, public_key: bytes, chain: Sequence[bytes]) -> None:
         certs = [x509.load_der_x509_certificate(cert) for cert in chain]
         for cert, issuer in pairwise(certs):
             cert.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (ValueError, TypeError, x509.InvalidVersion, InvalidSignature) as error:
         raise BadChain(name, "one is not signed by the next", "存在未由下一张证书签发的证书") from error
     own = [cert.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for cert in certs[:1]]
     if own != [public_key]:

@@ -73,7 +73,7 @@ def read_chain(path: Path) -> tuple[bytes, ...]:
             certs = x509.load_pem_x509_certificates(content[:MAX_CHAIN_BYTES])
         else:
             certs = [x509.load_der_x509_certificate(content[:MAX_CHAIN_BYTES])]
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise UnfitCertificate(
             path.name,
             "the file is not certificates as PEM or DER; openssl pkcs7 -print_certs turns a .p7b into PEM",

@@ -163,7 +163,7 @@ def _signer(certificate: bytes) -> _Signer:
     """
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
-    except (UnsupportedAlgorithm, ValueError) as error:
+    except (UnsupportedAlgorithm, ValueError, x509.InvalidVersion) as error:
         raise BadRange("contents", "the signing certificate cannot be read") from error
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
         return _Signer(key, _RSA, _issuer_and_serial(certificate))

@@ -187,6 +187,6 @@ def _read_certificate(path: Path) -> bytes:
         content = path.read_bytes()
         is_pem = content.lstrip().startswith(b"-----")
         loaded = x509.load_pem_x509_certificate(content) if is_pem else x509.load_der_x509_certificate(content)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, x509.InvalidVersion) as error:
         raise NoCertificate(path) from error
     return loaded.public_bytes(Encoding.DER)

@@ -127,6 +127,13 @@ def test_no_byte_of_a_sealed_signature_can_be_another(world: World) -> None:
             check_sealed_signature(flipped(document, at))
 
 
+def test_a_signing_certificate_of_a_version_that_there_is_not_is_refused(world: World) -> None:
+    version_3 = b"a003020102"
+    assert world.issued.document.count(version_3) >= 1
+    with pytest.raises(BadRange):
+        check_sealed_signature(world.issued.document.replace(version_3, b"a003020103"))
+
+
 @pytest.mark.parametrize("algorithm", [Algorithm.RSA_2048, Algorithm.P256, Algorithm.P384])
 def test_every_kind_of_key_that_the_press_signs_with_is_read_and_no_other_document_fits(algorithm: Algorithm) -> None:
     kept = signing(algorithm)
