@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -253,6 +254,7 @@ class _Helper:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._end: weakref.finalize[..., _Helper] | None = None
 
     def ask(
         self, request: bytes, wall_seconds: int, max_photo_bytes: int, take: Callable[[Frames], _T | Failure]
@@ -283,18 +285,9 @@ class _Helper:
     def stop(self) -> None:
         """End the helper and its child; it is started again when it is needed."""
         with self._lock:
-            if self._control is not None:
-                with contextlib.suppress(OSError):
-                    self._control.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits for its answer
-                self._control.close()
-                self._control = None
-            if self._process is not None:
-                try:
-                    self._process.wait(_GRACE_SECONDS)  # it ends its child first
-                except subprocess.TimeoutExpired:
-                    self._process.kill()
-                    self._process.wait()
-                self._process = None
+            if self._end is not None:
+                self._end()
+            self._control = self._process = self._end = None
 
     def _hand_over(self, connection: socket.socket, wall_seconds: int) -> socket.socket:
         """Give the helper one end of a connection, starting the helper where it is gone."""
@@ -332,6 +325,9 @@ class _Helper:
                 ours.close()
                 raise ReaderUnavailable from error
             self._control = ours
+            self._end = weakref.finalize(
+                self, _end_helper, ours, self._process
+            )  # with its reader, if nobody closes that
         ours.settimeout(_START_SECONDS)
         try:
             is_ready = ours.recv(1) == DONE
@@ -341,6 +337,17 @@ class _Helper:
             self.stop()
             raise ReaderUnavailable
         return ours
+
+
+def _end_helper(control: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(OSError):
+        control.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits for its answer
+    control.close()
+    try:
+        process.wait(_GRACE_SECONDS)  # it ends its child first
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _without_photos(checked: Checked) -> IntakeResult:

@@ -10,6 +10,7 @@
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Generator
 from ipaddress import ip_address
 from pathlib import Path
@@ -133,6 +134,16 @@ def _block_network() -> None:
 
 
 # ---- fixtures -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", autouse=True)
+def applications_end_with_their_tests() -> Generator[None, None, None]:
+    """Clear what FastAPI remembers of endpoints: through them it keeps every application, with its keys and faces."""
+    yield
+    models = sys.modules.get("fastapi.dependencies.models")
+    for remembered in vars(models).values() if models else ():
+        if hasattr(remembered, "cache_clear"):
+            remembered.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ import struct
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,6 +92,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._helper: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._end: weakref.finalize[..., Sandbox] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -203,6 +205,7 @@ class Sandbox:
                 ours.close()
                 raise SandboxUnavailable from error
         self._control = ours
+        self._end = weakref.finalize(self, _end_helper, ours, self._helper)  # with its sandbox, if nobody closes that
         ours.settimeout(_START_SECONDS)
         try:
             is_ready = ours.recv(1) == b"\1"
@@ -216,11 +219,15 @@ class Sandbox:
     def _stop(self) -> None:
         if self._control is not None:
             self._control.close()
-            self._control = None
-        if self._helper is not None:
-            self._helper.kill()
-            self._helper.wait()
-            self._helper = None
+        if self._end is not None:
+            self._end()
+        self._control = self._helper = self._end = None
+
+
+def _end_helper(control: socket.socket, helper: "subprocess.Popen[bytes]") -> None:
+    control.close()
+    helper.kill()
+    helper.wait()
 
 
 def _read_to_end(connection: socket.socket, limit: int) -> bytes:

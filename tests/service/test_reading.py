@@ -1,5 +1,6 @@
 """Uploads are read as in place, and whatever brings their process down harms nothing else."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -155,6 +156,16 @@ def test_a_refusal_is_the_one_of_intake(reader: UploadReader, schema: RecordSche
         assert refused == outcome(HERE, tmp_path / name, schema)
         assert isinstance(refused, tuple)
         assert refused[0] is kind
+
+
+def test_helpers_end_with_a_reader_that_nobody_closed(tmp_path: Path, schema: RecordSchema) -> None:
+    own = UploadReader()
+    assert len(own.read(good(tmp_path), schema, photos=None, today=TODAY).records) == 3
+    process = own._helpers[0]._process
+    assert process is not None
+    del own
+    gc.collect()
+    assert process.returncode is not None
 
 
 # ---- what brings a process down ---------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Whatever happens to the process that reads a document, the answer is a report, in time."""
 
+import gc
 import json
 import logging
 import os
@@ -219,6 +220,16 @@ def test_a_helper_that_died_is_started_again(signed: bytes, root: Identity) -> N
         helper.wait()
         assert own.examine(signed, anchors=[root.der], crls=[], now=NOW).integrity is Integrity.INTACT
         assert own._helper is not helper
+
+
+def test_a_helper_ends_with_a_sandbox_that_nobody_closed() -> None:
+    own = Sandbox()
+    assert not own.look(b"no document").is_readable
+    helper = own._helper
+    assert helper is not None
+    del own
+    gc.collect()
+    assert helper.returncode is not None
 
 
 def test_the_helper_has_none_of_this_process_secrets(
