@@ -1,8 +1,8 @@
 """The press: checked claims in, the bytes of a signed certificate out.
 
 1. display the claims                    display.py
-2. fit each value into its slot          layout.py, tail.py
-3. join content, font, photo, QR code    tail.py
+2. fit each value into its slot          layout.py, slot.py
+3. join content, font, photo, QR code    tail.py, glyphs.py, symbol_image.py
 4. digest prefix and tail                the prefix's state is copied, not computed
 5. sign the digest                       cms.py
 """
@@ -28,9 +28,10 @@ from press.issuer_look import IssuerLook
 from press.layout import Overflow, fit
 from press.page import PagePlan, Slot, plan_page
 from press.prefix import Prefix, compile_template
+from press.slot import join_content, slot_writers
 from press.symbol import SymbolPress
 from press.symbol_image import SymbolImage
-from press.tail import Jpeg, SlotWriter, TailParts, UnsignedTail, join_content, pictures_content, read_jpeg, write_tail
+from press.tail import Jpeg, TailWriter, UnsignedTail, pictures_content, read_jpeg
 from press.template import Template
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class SignedTail:
         self._tail = tail
         self._cms = cms
         self._room = room
-        covered = prefix.state(cms.digest_name)
-        covered.update(tail.before)
+        # Both digests take the prefix and the tail up to the signature; mostly they are one.
+        covered = _fed(prefix.state(cms.digest_name), tail.before)
         self._whole = covered.copy() if cms.digest_name == "sha256" else _fed(prefix.state("sha256"), tail.before)
         covered.update(tail.after)
         self._digest = covered.digest()
@@ -114,12 +115,8 @@ class SignedTail:
         contents = self._cms.contents_hex(self._cms.wrap(self._digest, self.signature, token), self._room)
         signed = b"".join((b"<", contents, b">", self._tail.after))
         self._whole.update(signed)
-        return Printed(
-            prefix_digest=self._prefix.digest,
-            tail=self._tail.before + signed,
-            digest=self._whole.digest(),
-            length=len(self._prefix.content) + len(self._tail.before) + len(signed),
-        )
+        tail = b"".join((*self._tail.before, signed))
+        return Printed(self._prefix.digest, tail, self._whole.digest(), len(self._prefix.content) + len(tail))
 
 
 class Press:
@@ -231,23 +228,17 @@ class Press:
         self._check_claims(claims, photo, layout.prefix)
         jpeg = None if photo is None else read_jpeg(photo)
         values = display_values(self.template, claims)
-        pieces = [writer.piece(values) for writer in layout.writers]
-        content, glyphs = join_content(pieces, layout.pictures(jpeg))
+        content, glyphs = join_content([slot.piece(values) for slot in layout.slots], layout.pictures(jpeg))
         room = self._cms.room_for(token_bytes)
-        tail = write_tail(
-            layout.prefix,
-            TailParts(
-                content=content,
-                glyphs=glyphs,
-                photo=jpeg,
-                picture=self._symbol_image.deflated(qr_text),
-                picture_side=self._symbol_image.side,
-                message=message,
-                proof=proof.encode("utf-8"),
-                signed_at=claims.issued_at,
-                document_id=hashlib.sha256(message).digest()[:16],
-                contents_width=2 * room,
-            ),
+        tail = layout.tail.write(
+            content,
+            glyphs,
+            photo=jpeg,
+            picture=self._symbol_image.deflated(qr_text),
+            message=message,
+            proof=proof.encode("utf-8"),
+            signed_at=claims.issued_at,
+            contents_width=2 * room,
         )
         return SignedTail(layout.prefix, tail, self._cms, self._signer, room)
 
@@ -290,7 +281,8 @@ class _Layout:
 
     def __init__(self, prefix: Prefix) -> None:
         self.prefix = prefix
-        self.writers = tuple(SlotWriter(slot, prefix) for slot in prefix.plan.slots)
+        self.slots = slot_writers(prefix)
+        self.tail = TailWriter(prefix)
         self._pictures: dict[tuple[int, int], bytes] = {}
 
     def pictures(self, photo: Jpeg | None) -> bytes:
@@ -303,8 +295,9 @@ class _Layout:
         return self._pictures[size]
 
 
-def _fed(state: "Hash", content: bytes) -> "Hash":
-    state.update(content)
+def _fed(state: "Hash", parts: Sequence[bytes]) -> "Hash":
+    for part in parts:
+        state.update(part)
     return state
 
 
