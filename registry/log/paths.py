@@ -45,6 +45,10 @@ class TileCache:
         """Read a tile at the right border, which the next checkpoint replaces."""
         return hash_row(_split(self._tiles.read(level, index, width)))
 
+    def leaf_rows(self, index: int) -> Rows:
+        """Hash a full tile of the bottom level, for many paths at once; it is not kept."""
+        return hash_row(_split(self.leaves(index)))
+
     def _read_leaves(self, index: int) -> bytes:
         return self._tiles.read(0, index)
 
@@ -67,7 +71,7 @@ class Head:
     def __init__(self, note: str, checkpoint: Checkpoint, cache: TileCache) -> None:
         self.note = note
         self.size = checkpoint.size
-        self._root = checkpoint.root
+        self.root = checkpoint.root
         self._cache = cache
         self._partial: dict[tuple[int, int], Rows] = {}
         self._summits: dict[int, tuple[bytes, tuple[bytes, ...]]] = {}
@@ -92,7 +96,7 @@ class Head:
             at = position >> HEIGHT * level
             node = self._climb(level, at, node, min(HEIGHT, below - HEIGHT * level), hashes)
         if node != top:
-            raise _not_signed(position)
+            raise not_signed(position)
         return (*hashes, *rest)
 
     def consistency(self, old_size: int) -> tuple[bytes, ...]:
@@ -107,26 +111,31 @@ class Head:
         """
         hashes = tuple(map(self._subtree, consistency_ranges(old_size, self.size)))
         try:
-            verify_consistency(old_size, self.size, hashes, self.root_at(old_size), self._root)
+            verify_consistency(old_size, self.size, hashes, self.root_at(old_size), self.root)
         except BadProof as error:
-            raise _not_signed(old_size) from error
+            raise not_signed(old_size) from error
         return hashes
 
     def root_at(self, old_size: int) -> bytes:
         """Work out the root that the tree had at an older size; only :meth:`consistency` says that it is right."""
         return self._subtree(Range(0, old_size)) if old_size else EMPTY_ROOT
 
+    def rows(self, level: int, index: int) -> Rows:
+        """The nodes of a tile, as far as the tree reaches; read from the files, and not checked here."""
+        return self._cache.rows(level, index) if self._is_full(level, index) else self._partial_rows(level, index)
+
+    def leaf_rows(self, index: int) -> Rows:
+        """Those of a full tile of the bottom level, which are not kept."""
+        return self._cache.leaf_rows(index)
+
     def _climb(self, level: int, at: int, node: bytes, heights: int, hashes: list[bytes]) -> bytes:
         """Go up in one tile from the node at a place in its bottom row; gives the node that is reached."""
         index, place = divmod(at, WIDTH)
-        if self._is_full(level, index):
-            if level == 0 and heights >= _GROUP_HEIGHT:
-                return self._climb_crown(index, place, node, heights, hashes)
-            rows = self._cache.rows(level, index)
-        else:
-            rows = self._partial_rows(level, index)
+        if level == 0 and heights >= _GROUP_HEIGHT and self._is_full(level, index):
+            return self._climb_crown(index, place, node, heights, hashes)
+        rows = self.rows(level, index)
         if rows[0][place] != node:
-            raise _not_signed(at << HEIGHT * level)
+            raise not_signed(at << HEIGHT * level)
         hashes += [rows[height][place >> height ^ 1] for height in range(heights)]
         return rows[heights][place >> heights]
 
@@ -139,7 +148,7 @@ class Head:
         halves = [node_hash(pairs[0], pairs[1]), node_hash(pairs[2], pairs[3])]
         crown = self._cache.crown(index)
         if own[at] != node or node_hash(halves[0], halves[1]) != crown[0][group * _HASH : (group + 1) * _HASH]:
-            raise _not_signed(index * WIDTH + place)
+            raise not_signed(index * WIDTH + place)
         hashes += (own[at ^ 1], pairs[at >> 1 ^ 1], halves[at >> 2 ^ 1])
         for height in range(_GROUP_HEIGHT, heights):
             sibling = (place >> height ^ 1) * _HASH
@@ -169,8 +178,8 @@ class Head:
                 left = (last >> bit) - 1 << bit
                 rest.append(self._subtree(Range(left, left + (1 << bit))))
                 node = node_hash(rest[-1], node)
-        if node != self._root:
-            raise _not_signed(place << height)
+        if node != self.root:
+            raise not_signed(place << height)
         self._summits[inner] = top, tuple(rest)
         return top, tuple(rest)
 
@@ -181,8 +190,7 @@ class Head:
             return node_hash(self._subtree(Range(one.start, middle)), self._subtree(Range(middle, one.end)))
         level, height = divmod(width.bit_length() - 1, HEIGHT)
         index, place = divmod(one.start >> HEIGHT * level, WIDTH)
-        rows = self._cache.rows(level, index) if self._is_full(level, index) else self._partial_rows(level, index)
-        return rows[height][place >> height]
+        return self.rows(level, index)[height][place >> height]
 
     def _partial_rows(self, level: int, index: int) -> Rows:
         rows = self._partial.get((level, index))
@@ -192,7 +200,8 @@ class Head:
         return rows
 
 
-def _not_signed(position: int) -> LogDamaged:
+def not_signed(position: int) -> LogDamaged:
+    """The error for tiles that do not lead from a leaf to the root."""
     return LogDamaged(f"the tiles over leaf {position} are not the ones signed", "哈希块与检查点不符")
 
 

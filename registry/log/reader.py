@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlmodel import Session
 
 from credential.errors import RefusedError, UnavailableError
@@ -14,7 +14,6 @@ from credential.note import (
     BadCheckpoint,
     BadNote,
     Checkpoint,
-    format_proof,
     open_checkpoint,
     parse_checkpoint,
     parse_note,
@@ -23,6 +22,7 @@ from registry.columns import table_of
 from registry.database import Database
 from registry.log.outbox import logged_leaves
 from registry.log.paths import Head, TileCache
+from registry.log.proof_texts import proof_texts
 from registry.log.tables import LogHeadRow, LogLeafRow
 from registry.log.tiles import (
     HEIGHT,
@@ -40,6 +40,9 @@ from registry.log.tiles import (
 _HEADS = table_of(LogHeadRow)
 _LEAVES = table_of(LogLeafRow)
 _IDS_AT_ONCE = 500
+_LOOSEST = 4  # ids of a range for each that is wanted; beyond that, they are asked for one by one
+_PLACED = select(_LEAVES.c.id, _LEAVES.c.position, _LEAVES.c.leaf).where(_LEAVES.c.position.is_not(None))
+_IN_RANGE = _PLACED.where(_LEAVES.c.id.between(bindparam("least"), bindparam("greatest")))
 
 
 class NotLogged(RefusedError):
@@ -125,14 +128,12 @@ class LogReader:
         """
         with self._newest_tree() as head:
             found = self._positions(leaf_ids)
-            texts = []
             for leaf_id in leaf_ids:
-                position, leaf = found.get(leaf_id, (None, b""))
+                position = found[leaf_id][0] if leaf_id in found else None
                 if position is None or position >= head.size:
                     self._blame_witnesses(position)
                     raise NotLogged(leaf_id)
-                texts.append(format_proof(position, head.path(position, leaf), head.note))
-            return texts
+            return proof_texts(head, [found[leaf_id] for leaf_id in leaf_ids])
 
     def prove(self, placed: Iterable[tuple[int | None, bytes | None]]) -> list[LogProof | None]:
         """Prove leaves whose places are known, all against the newest checkpoint, checked as :meth:`proofs` does.
@@ -237,12 +238,17 @@ class LogReader:
 
     def _positions(self, leaf_ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
         found: dict[int, tuple[int, bytes]] = {}
+        if not leaf_ids:
+            return found
+        least, greatest = min(leaf_ids), max(leaf_ids)
         with self._database.reading() as session:
+            if greatest - least < _LOOSEST * len(leaf_ids):  # those of a chunk, which were put together
+                for leaf_id, position, leaf in session.execute(_IN_RANGE, {"least": least, "greatest": greatest}):
+                    found[leaf_id] = position, leaf
+                return found
             for start in range(0, len(leaf_ids), _IDS_AT_ONCE):
-                statement = select(_LEAVES.c.id, _LEAVES.c.position, _LEAVES.c.leaf).where(
-                    _LEAVES.c.id.in_(leaf_ids[start : start + _IDS_AT_ONCE]), _LEAVES.c.position.is_not(None)
-                )
-                found |= {row.id: (row.position, row.leaf) for row in session.execute(statement)}
+                statement = _PLACED.where(_LEAVES.c.id.in_(leaf_ids[start : start + _IDS_AT_ONCE]))
+                found |= {leaf_id: (position, leaf) for leaf_id, position, leaf in session.execute(statement)}
         return found
 
 
