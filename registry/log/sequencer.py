@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
@@ -45,6 +45,15 @@ MAX_RUN = 20_000
 _HEADS = table_of(LogHeadRow)
 _LEAVES = table_of(LogLeafRow)
 _SHUFFLE_BYTES = 16
+_NEWEST_HEAD = select(_HEADS).order_by(_HEADS.c.number.desc()).limit(1)
+_LAST_POSITION = select(func.max(_LEAVES.c.position))
+_WAITING = (
+    select(_LEAVES.c.id, _LEAVES.c.leaf)
+    .where(_LEAVES.c.position.is_(None))
+    .order_by(_LEAVES.c.id)
+    .limit(bindparam("most"))
+    .with_for_update()
+)
 
 # One statement for all: a statement a leaf takes twice as long on SQLite, and on PostgreSQL many times as long.
 _PLACE_ON_SQLITE = (
@@ -155,21 +164,22 @@ class Log:
             LogDamaged: tiles are missing or were changed.
             UnavailableError: the database or the key store does not answer.
         """
-        head = self._head()
-        edge = self._checked_edge(head)
-        while True:
-            leaves = self._place(edge.size)
+        edge = self._checked_edge(self._head())
+        newest: PublishedNote | None = None
+        is_all = False
+        while not is_all:
+            leaves, is_all = self._place(edge.size)
             if not leaves:
                 break
             longer, files = edge.extend(leaves)
             self._tiles.write(files)
             if self._commit(longer, now):
-                self._publish(longer)
+                newest = self._publish(longer)
                 self._tiles.drop_partials(edge.size, longer.size)
                 edge = longer
             else:  # another sequencer was first; go on from its head
-                edge = self._checked_edge(self._newer_head(edge))
-        newest = self._publish(edge)
+                edge, newest, is_all = self._checked_edge(self._newer_head(edge)), None, False
+        newest = newest or self._publish(edge)  # a run before this one may have been killed before it published
         self._ask_witnesses(newest)
         return newest.checkpoint
 
@@ -185,7 +195,7 @@ class Log:
 
     def _head(self) -> Checkpoint:
         with self._database.reading() as session:
-            row = session.execute(select(_HEADS).order_by(_HEADS.c.number.desc()).limit(1)).one_or_none()
+            row = session.execute(_NEWEST_HEAD).one_or_none()
         if row is None:
             return Checkpoint(self._origin, 0, EMPTY_ROOT)
         if row.origin not in self._known_origins:
@@ -199,34 +209,41 @@ class Log:
         return head
 
     def _checked_edge(self, head: Checkpoint) -> Edge:
-        for path in self._notes.paths:
-            published = self._notes.read(path)
-            if published is not None:
-                self._check_published(path, published.checkpoint, head)
+        notes = [(path, self._notes.read(path)) for path in self._notes.paths]
+        self._check_published([(path, one.checkpoint) for path, one in notes if one is not None], head)
         edge = self._tiles.edge(head.size)
         if edge.root != head.root:
             raise LogDamaged(f"its tiles do not give the root of size {head.size}", f"规模 {head.size} 的根哈希不符")
         return edge
 
-    def _check_published(self, path: Path, published: Checkpoint, head: Checkpoint) -> None:
-        if published.size > head.size:
+    def _check_published(self, published: Sequence[tuple[Path, Checkpoint]], head: Checkpoint) -> None:
+        if any(one.size > head.size for _, one in published):
             # Another sequencer may have committed and published since the head was read.
             head = self._head()
-        if published.size > head.size:
-            raise LogRolledBack(published.size, head.size, path)
-        with self._database.reading() as session:
-            root = session.execute(select(_HEADS.c.root).where(_HEADS.c.size == published.size)).scalar_one_or_none()
-        if published.root != (EMPTY_ROOT if published.size == 0 else root):
-            raise LogForked(
-                path,
-                f"no head of size {published.size} with its root was committed",
-                f"数据库从未提交过规模 {published.size} 的该根哈希",
-            )
+        for path, one in published:
+            if one.size > head.size:
+                raise LogRolledBack(one.size, head.size, path)
+        roots = {0: EMPTY_ROOT, head.size: head.root}
+        older = {one.size for _, one in published} - roots.keys()
+        if older:
+            with self._database.reading() as session:
+                found = session.execute(select(_HEADS.c.size, _HEADS.c.root).where(_HEADS.c.size.in_(older)))
+                roots |= {one.size: one.root for one in found}
+        for path, one in published:
+            if one.root != roots.get(one.size):
+                raise LogForked(
+                    path,
+                    f"no head of size {one.size} with its root was committed",
+                    f"数据库从未提交过规模 {one.size} 的该根哈希",
+                )
 
     # Step 3
 
-    def _place(self, size: int) -> list[bytes]:
-        """Give positions to waiting leaves, and return all that are placed but not yet under a head."""
+    def _place(self, size: int) -> tuple[list[bytes], bool]:
+        """Give positions to waiting leaves; gives all that are placed but not yet under a head, and whether none waits.
+
+        Those that were put after the call began are not spoken of.
+        """
         lost: IntegrityError | None = None
         try:
             with self._database.transaction() as session:
@@ -234,7 +251,7 @@ class Log:
         except IntegrityError as error:  # another sequencer gave the same positions first
             lost, placed = error, []
         if placed:  # committed, and nothing had a place at or past this size before
-            return placed
+            return placed, len(placed) < MAX_RUN
         with self._database.reading() as session:
             rows = session.execute(
                 select(_LEAVES.c.position, _LEAVES.c.leaf)
@@ -246,28 +263,28 @@ class Log:
             raise lost
         if rows and (rows[0].position != size or rows[-1].position != size + len(rows) - 1):
             raise LogDamaged(f"the database has no leaf for position {size} or one after it", "数据库缺少条目位置")
-        return [row.leaf for row in rows]
+        return [leaf for _, leaf in rows], False
 
     def _next_position(self, session: Session) -> int:
-        last: int | None = session.execute(select(func.max(_LEAVES.c.position))).scalar_one()
+        last: int | None = session.execute(_LAST_POSITION).scalar_one()
         return 0 if last is None else last + 1
 
     def _place_waiting(self, session: Session, size: int) -> list[bytes]:
         """Give positions to waiting leaves; none if there are leaves that were placed before, which come first."""
-        waiting = select(_LEAVES.c.id, _LEAVES.c.leaf).where(_LEAVES.c.position.is_(None)).order_by(_LEAVES.c.id)
         # Locked in one order, so that on PostgreSQL a second sequencer waits here instead of blocking the first.
-        rows = session.execute(waiting.limit(MAX_RUN).with_for_update()).all()
+        rows = session.execute(_WAITING, {"most": MAX_RUN}).all()
         if not rows or self._next_position(session) != size:
             return []
         lots = self._random(_SHUFFLE_BYTES * len(rows))
-        order = sorted(range(len(rows)), key=lambda at: lots[at * _SHUFFLE_BYTES : (at + 1) * _SHUFFLE_BYTES])
-        ids = [rows[at].id for at in order]
+        drawn = [lots[at : at + _SHUFFLE_BYTES] for at in range(0, len(lots), _SHUFFLE_BYTES)]
+        shuffled = [row for _, row in sorted(zip(drawn, rows, strict=True))]
+        ids = [leaf_id for leaf_id, _ in shuffled]
         connection = session.connection()
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(_PLACE_ON_SQLITE, (size, json.dumps(ids)))
         else:
             connection.exec_driver_sql(_PLACE_ON_POSTGRESQL, (size, ids))
-        return [rows[at].leaf for at in order]
+        return [leaf for _, leaf in shuffled]
 
     # Step 5
 
@@ -275,9 +292,9 @@ class Log:
         """Commit a head; False when another sequencer committed one first."""
         try:
             with self._database.transaction() as session:
-                number = session.execute(select(func.max(_HEADS.c.number))).scalar_one() or 0
-                newest = session.execute(select(_HEADS.c.size).where(_HEADS.c.number == number)).scalar_one_or_none()
-                if (newest or 0) >= edge.size:
+                newest = session.execute(_NEWEST_HEAD).one_or_none()
+                number, size = (0, 0) if newest is None else (newest.number, newest.size)
+                if size >= edge.size:
                     return False
                 session.execute(
                     _HEADS.insert().values(
