@@ -4,15 +4,17 @@ The chunk table is the only truth; an engine is a doorbell. Killed at any
 moment, a new run goes on with what is left. Workers reserve, print and seal;
 only the process that runs the engine sequences, since it alone holds the log
 key. Photos and records do not travel between processes: a worker reads them
-from the registry.
+from the registry, and prints what it has reserved from memory.
 """
 
+import gc
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Thread
@@ -23,6 +25,7 @@ from issuer.issue import IssuingLine, NotApproved, Sequencer, finish_chunk, rese
 from registry.batches import get_batch
 from registry.chunks import Chunk, list_chunks
 from registry.database import Database
+from registry.reserved import Remembered
 from registry.tables import BatchState, ChunkState
 
 _AHEAD = 2
@@ -86,12 +89,13 @@ class SingleProcess:
     def run(self, batch_id: int, on_chunk: Callable[[int], None]) -> None:
         """See :class:`Engine`."""
         records = self._records
-        for chunk in _unfinished(records.database, batch_id):
-            reserve_chunk(self._line, batch_id, chunk.number)
-            records.sequencer.sequence(records.now())
-            finish_chunk(self._line, batch_id, chunk.number)
-            on_chunk(chunk.row_count)
-        _close(records)
+        with _old_objects_left_alone():
+            for chunk in _unfinished(records.database, batch_id):
+                remembered = reserve_chunk(self._line, batch_id, chunk.number)
+                records.sequencer.sequence(records.now())
+                finish_chunk(self._line, batch_id, chunk.number, remembered)
+                on_chunk(chunk.row_count)
+            _close(records)
 
 
 class ProcessPool:
@@ -117,42 +121,62 @@ class ProcessPool:
         """
         chunks = _unfinished(self._records.database, batch_id)
         if chunks:
-            processes = min(self._processes, len(chunks))
             # Spawned, not forked: connections and threads of this process must not be copied.
             context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(processes, context, initializer=_open, initargs=(self._open_line,))
+            # A pool for each process, so that a chunk is finished by the one that remembers it.
+            workers = [
+                _Worker(ProcessPoolExecutor(1, context, initializer=_open, initargs=(self._open_line,)))
+                for _ in range(min(self._processes, len(chunks)))
+            ]
             try:
-                _Run(self._records, pool, batch_id, on_chunk, deque(chunks), _AHEAD * processes).until_done()
+                _Run(self._records, workers, batch_id, on_chunk, deque(chunks)).until_done()
             except BrokenProcessPool as error:
                 raise WorkerDied(batch_id) from error
             finally:
-                pool.shutdown(cancel_futures=True)
+                for worker in workers:
+                    worker.pool.shutdown(cancel_futures=True)
         _close(self._records)
 
 
 @dataclass(slots=True)
+class _Worker:
+    """One process, and how many chunks it has in hand."""
+
+    pool: ProcessPoolExecutor
+    chunks: int = 0
+
+
+@dataclass(slots=True)
 class _Run:
-    """One run of a batch through the pool: who is reserving, who waits for the log, who is printing."""
+    """One run of a batch through the workers: who is reserving, who waits for the log, who is printing."""
 
     records: Records
-    pool: ProcessPoolExecutor
+    workers: list[_Worker]
     batch_id: int
     on_chunk: Callable[[int], None]
     waiting: deque[Chunk]
-    at_once: int
-    reserving: dict[Future[None], Chunk] = field(default_factory=dict)
-    printing: dict[Future[None], Chunk] = field(default_factory=dict)
+    reserving: dict[Future[None], tuple[_Worker, Chunk]] = field(default_factory=dict)
+    printing: dict[Future[None], tuple[_Worker, Chunk]] = field(default_factory=dict)
 
     def until_done(self) -> None:
         while self.waiting or self.reserving or self.printing:
-            while self.waiting and len(self.reserving) + len(self.printing) < self.at_once:
-                chunk = self.waiting.popleft()
-                self.reserving[self.pool.submit(_reserve, self.batch_id, chunk.number)] = chunk
+            self._hand_out()
             done, _ = wait([*self.reserving, *self.printing], return_when=FIRST_COMPLETED)
             self._print([self.reserving.pop(future) for future in done if self._is_reserved(future)])
             for future in done & self.printing.keys():
                 future.result()
-                self.on_chunk(self.printing.pop(future).row_count)
+                worker, chunk = self.printing.pop(future)
+                worker.chunks -= 1
+                self.on_chunk(chunk.row_count)
+
+    def _hand_out(self) -> None:
+        while self.waiting:
+            worker = min(self.workers, key=lambda one: one.chunks)
+            if worker.chunks == _AHEAD:
+                return
+            chunk = self.waiting.popleft()
+            worker.chunks += 1
+            self.reserving[worker.pool.submit(_reserve, self.batch_id, chunk.number)] = worker, chunk
 
     def _is_reserved(self, future: Future[None]) -> bool:
         if future not in self.reserving:
@@ -160,11 +184,11 @@ class _Run:
         future.result()
         return True
 
-    def _print(self, reserved: list[Chunk]) -> None:
+    def _print(self, reserved: list[tuple[_Worker, Chunk]]) -> None:
         if reserved:
             self.records.sequencer.sequence(self.records.now())
-        for chunk in reserved:
-            self.printing[self.pool.submit(_finish, self.batch_id, chunk.number)] = chunk
+        for worker, chunk in reserved:
+            self.printing[worker.pool.submit(_finish, self.batch_id, chunk.number)] = worker, chunk
 
 
 def _unfinished(database: Database, batch_id: int) -> list[Chunk]:
@@ -181,6 +205,16 @@ def _close(records: Records) -> None:
     records.sequencer.sequence(records.now())
 
 
+@contextmanager
+def _old_objects_left_alone() -> Iterator[None]:
+    """Keep the garbage collector from looking through what was there before, again and again while rows come and go."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 _opened: list[IssuingLine | Error] = []
 """The line of a worker process, opened once by :func:`_open`; or why it could not be, told with the first chunk."""
 
@@ -191,6 +225,7 @@ def _open(open_line: Callable[[], IssuingLine]) -> None:
         _opened.append(open_line())
     except Error as error:  # raised here, it would break the pool, and nobody would learn that a token is missing
         _opened.append(error)
+    gc.freeze()  # keys, fonts and modules stay until the end: no need to look through them for garbage
 
 
 def _line() -> IssuingLine:
@@ -207,9 +242,13 @@ def _end_with_parent() -> None:
         os._exit(1)  # at any instruction: a chunk can be killed anywhere
 
 
+_remembered: dict[tuple[int, int], Remembered | None] = {}
+"""What a worker process has reserved and not finished, by batch and chunk."""
+
+
 def _reserve(batch_id: int, number: int) -> None:
-    reserve_chunk(_line(), batch_id, number)
+    _remembered[batch_id, number] = reserve_chunk(_line(), batch_id, number)
 
 
 def _finish(batch_id: int, number: int) -> None:
-    finish_chunk(_line(), batch_id, number)
+    finish_chunk(_line(), batch_id, number, _remembered.pop((batch_id, number), None))

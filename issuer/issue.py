@@ -29,12 +29,13 @@ end is one credential a row, with the serial that approval gave it.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
-from credential.claims import claims_digest, decode_claims, encode_claims
-from credential.cose import open_message, sign_message, signature_bytes
+from credential.claims import claims_digest, encode_claims
+from credential.cose import sign_message, signature_bytes
 from credential.errors import RefusedError, UnavailableError
 from credential.leaves import SALT_BYTES, issue_leaf, reissue_leaf, seal_leaf
 from credential.model import Claims, PartialDate
@@ -59,14 +60,14 @@ from registry.credentials import (
     claims_digest_of,
     insert_credentials,
     insert_files,
-    read_reserved,
 )
 from registry.database import Session
 from registry.history import HistoryKind
 from registry.log.outbox import put_leaves
-from registry.packs import Pack, PackDamaged, PackItem, build_pack, item_place, read_pack
+from registry.packs import Pack, PackDamaged, PackWriter, item_place, read_pack
 from registry.prefixes import read_prefix, store_prefix
-from registry.reserve_records import read_reservation, store_reserve_records
+from registry.reserve_records import store_reserve_records
+from registry.reserved import Remembered, read_chunk, recall_chunk
 from registry.status.slots import Slot, allocate_slots
 from registry.tables import BatchState, ChunkState
 
@@ -118,19 +119,23 @@ def issue_chunk(line: IssuingLine, sequencer: Sequencer, batch_id: int, number: 
         BindingChanged: it is to be printed with other things than were approved.
         UnavailableError: a store does not answer or holds something else; run it again.
     """
-    reserve_chunk(line, batch_id, number)
+    remembered = reserve_chunk(line, batch_id, number)
     sequencer.sequence(line.now())
-    finish_chunk(line, batch_id, number)
+    finish_chunk(line, batch_id, number, remembered)
 
 
-def reserve_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
-    """Do step 1, unless it is done; raises as :func:`issue_chunk`."""
+def reserve_chunk(line: IssuingLine, batch_id: int, number: int) -> Remembered | None:
+    """Do step 1, unless it is done; raises as :func:`issue_chunk`.
+
+    Returns:
+        For :func:`finish_chunk` in this process; None when the chunk is to be read from the database.
+    """
     office = line.office
     now = line.now().replace(microsecond=0)
     with office.database.transaction() as session:
         chunk = get_chunk(session, batch_id, number, lock=True)
         if chunk.state is not ChunkState.READY:
-            return
+            return None
         batch = get_batch(session, batch_id)
         if batch.state is not BatchState.APPROVED:
             raise NotApproved(batch_id)
@@ -145,8 +150,8 @@ def reserve_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
         void_numbers(session, office, batch_id, late, PREDECESSOR_CHANGED)
         rows = [row for row in rows if row.row_number not in changed]
         slots = allocate_slots(session, len(rows), office.random)
-        look = _Look(line)
-        reserved = [_reserve(look, batch, row, slot, now) for row, slot in zip(rows, slots, strict=True)]
+        look = _Look(line, batch, now)
+        reserved = [_reserve(look, row, slot) for row, slot in zip(rows, slots, strict=True)]
         leaves = put_leaves(session, [issue_leaf(one.digest, one.claims.salt) for one in reserved])
         news = [
             _new_credential(chunk, row, slot, one, leaf, predecessors.get(row.row_number))
@@ -156,10 +161,17 @@ def reserve_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
         insert_credentials(session, office.vault, news)
         pack_name = f"tails/{batch_id}/{number}-{office.random(8).hex()}"
         move_chunk(session, chunk, ChunkState.RESERVED, now, pack_name)
+    return None if predecessors else Remembered(pack_name, rows, news)
 
 
-def finish_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
+def finish_chunk(line: IssuingLine, batch_id: int, number: int, remembered: Remembered | None = None) -> None:
     """Do steps 3 to 5, unless they are done; the chunk must be reserved and logged.
+
+    Args:
+        line: of the issuer.
+        batch_id: of the chunk.
+        number: of the chunk.
+        remembered: what :func:`reserve_chunk` gave, if this process reserved the chunk.
 
     Raises:
         NotLogged: step 2 was left out.
@@ -172,78 +184,83 @@ def finish_chunk(line: IssuingLine, batch_id: int, number: int) -> None:
         if chunk.state is not ChunkState.RESERVED or chunk.pack_name is None:
             return
         batch = get_batch(session, batch_id)
-        reserved = read_reserved(session, office.vault, batch_id, number)
-        reservation = read_reservation(session, batch, number, chunk.pack_name, reserved)
-    store_reserve_records(office.blobs, office.vault, reservation)
-    claims = [decode_claims(open_message(one.claims).payload) for one in reserved]
+        reserved = None if remembered is None else recall_chunk(session, batch, chunk, remembered)
+        if reserved is None:
+            reserved = read_chunk(session, office.vault, batch, chunk)
+    store_reserve_records(office.blobs, office.vault, reserved.reservation)
     pack = None
     profile = SignatureProfile.B_B if line.stamping is None else SignatureProfile.B_T
     if not office.blobs.exists(chunk.pack_name):
-        pack = _print_pack(line, chunk, reserved, claims)
+        pack = _print_pack(line, chunk, reserved.credentials, reserved.claims)
     if pack is None:
-        pack, profile = _read_back(line, chunk.pack_name, reserved)
-    _seal(line, chunk, pack, profile, list(zip(reserved, claims, strict=True)))
+        pack, profile = _read_back(line, chunk.pack_name, reserved.credentials)
+    _seal(line, chunk, pack, profile, list(zip(reserved.credentials, reserved.claims, strict=True)))
 
 
 class _Look:
-    """What is the same for all credentials of a chunk, asked of the press once."""
+    """What is the same for all credentials of a chunk, asked for once."""
 
-    def __init__(self, line: IssuingLine) -> None:
-        self.office = line.office
+    def __init__(self, line: IssuingLine, batch: Batch, now: datetime) -> None:
+        office = line.office
+        settings = office.issuer.settings
+        self.now = now
+        self.today = PartialDate(now.astimezone(BEIJING).date().isoformat())
+        self.kind = batch.kind
+        self.issuer = office.issuer.uscc
+        self.issuer_name = office.issuer.name
+        self.type_code = settings.type_code
+        self.public_url = settings.public_url
+        self.random = office.random
+        self.unsaid = office.unsaid
+        self.in_qr = office.schema.in_qr
         self.signer = line.claims_signer
+        self.signature_bytes = signature_bytes(line.claims_signer.algorithm)
         self.qr_budget = line.printer.qr_budget
-        self.unsaid = self.office.unsaid
-        self._prefix_digest = lru_cache(lambda photo: line.printer.prefix(photo=photo).digest)
-
-    def prefix_digest(self, row: StoredRow) -> bytes:
-        """Digest of the prefix that a row is printed on."""
-        digest: bytes = self._prefix_digest(row.photo is not None)
-        return digest
+        self.status_uri = lru_cache(office.status_uri)
+        self.prefix_digest = lru_cache(lambda has_photo: line.printer.prefix(photo=has_photo).digest)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reserved:
+class _Reserved(NamedTuple):
     claims: Claims
     message: bytes
     digest: bytes
     qr_text: str
 
 
-def _reserve(look: _Look, batch: Batch, row: StoredRow, slot: Slot, now: datetime) -> _Reserved:
+def _reserve(look: _Look, row: StoredRow, slot: Slot) -> _Reserved:
     """Fix everything about one credential, and sign its claims and its QR code."""
-    office = look.office
-    settings = office.issuer.settings
     fields = {key: value for key, value in row.record.fields.items() if key not in look.unsaid}
+    expires_on = fields.get("expires_on")
+    lots = look.random(VERIFICATION_CODE_BYTES + SALT_BYTES)
     claims = Claims(
-        issuer=office.issuer.uscc,
-        issuer_name=office.issuer.name,
+        issuer=look.issuer,
+        issuer_name=look.issuer_name,
         serial=row.serial,
         version=row.version,
-        kind=batch.kind,
-        identifier=identifier(settings.type_code, office.issuer.uscc, row.serial, row.version),
+        kind=look.kind,
+        identifier=identifier(look.type_code, look.issuer, row.serial, row.version),
         holder=row.record.holder,
         fields=fields,
-        issued_at=now,
-        issued_on=PartialDate(now.astimezone(BEIJING).date().isoformat()),
-        expires_on=date.fromisoformat(fields["expires_on"]) if "expires_on" in fields else None,
-        status_uri=office.status_uri(slot.list_number),
+        issued_at=look.now,
+        issued_on=look.today,
+        expires_on=None if expires_on is None else date.fromisoformat(expires_on),
+        status_uri=look.status_uri(slot.list_number),
         status_index=slot.index,
-        verification_code=new_verification_code(office.random(VERIFICATION_CODE_BYTES)),
+        verification_code=new_verification_code(lots[:VERIFICATION_CODE_BYTES]),
         photo_digest=row.photo_digest,
-        template_digest=look.prefix_digest(row),
-        salt=office.random(SALT_BYTES),
+        template_digest=look.prefix_digest(row.photo is not None),
+        salt=lots[VERIFICATION_CODE_BYTES:],
     )
     payload = encode_claims(claims)
     digest = claims_digest(payload)
-    signer = look.signer
-    width = signature_bytes(signer.algorithm)
-    in_qr = fit_qr_payload(claims, slot.list_number, look.qr_budget, width, in_qr=office.schema.in_qr, digest=digest)
-    qr_message = sign_message(in_qr, signer)
+    in_qr = fit_qr_payload(
+        claims, slot.list_number, look.qr_budget, look.signature_bytes, in_qr=look.in_qr, digest=digest
+    )
     return _Reserved(
         claims=claims,
-        message=sign_message(payload, signer),
+        message=sign_message(payload, look.signer),
         digest=digest,
-        qr_text=qr_text(settings.public_url, claims.verification_code, qr_message),
+        qr_text=qr_text(look.public_url, claims.verification_code, sign_message(in_qr, look.signer)),
     )
 
 
@@ -288,12 +305,17 @@ def _print_pack(
     blobs, name = line.office.blobs, chunk.pack_name or ""
     proofs = line.proofs.proofs([one.issue_leaf for one in reserved])
     _store_prefixes(line, chunk, reserved)
-    items = []
+    memory = bytearray()
+    with suppress(IndexError):  # the last chunk's, unless another thread has it in hand
+        memory = line.pack_memory.pop()
+    writer = PackWriter("tail", name, len(reserved), memory)
     for one, printed in zip(reserved, print_all(line, reserved, claims, proofs), strict=True):
-        sealed = one.key.seal_bytes(printed.tail, item_place("tail", name, one.row_number))
-        items.append(PackItem(one.row_number, sealed, printed.digest, printed.length, printed.prefix_digest))
-    parts, pack = build_pack("tail", name, items)
-    return pack if blobs.create(name, parts) else None
+        writer.add(one.key, one.row_number, printed.tail, printed.digest, printed.length, printed.prefix_digest)
+    content, pack = writer.finish()
+    with content:
+        is_new = blobs.create(name, [content])
+    line.pack_memory.append(memory)
+    return pack if is_new else None
 
 
 def _store_prefixes(line: IssuingLine, chunk: Chunk, reserved: Sequence[ReservedCredential]) -> None:

@@ -1,7 +1,7 @@
 """What issuing needs from others, as small protocols, and the line that holds one of each."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -141,6 +141,7 @@ class IssuingLine:
             files that are found, not about ones just made.
         now: the current moment, UTC.
         stamping: None for signatures without time stamps (B-B).
+        pack_memory: where the last packs were put together, for the next ones; nothing in it is to be read.
     """
 
     office: Office
@@ -150,3 +151,4 @@ class IssuingLine:
     check_document: Callable[[bytes, bytes], None]
     now: Callable[[], datetime]
     stamping: Stamping | None = None
+    pack_memory: list[bytearray] = field(default_factory=list, repr=False, compare=False)

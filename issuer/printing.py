@@ -9,10 +9,13 @@ reserved still, and the next run prints it from the start.
 from collections.abc import Iterator, Sequence
 
 from credential.model import Claims
+from credential.ports import Blobs
 from issuer.line import IssuingLine, PrintedDocument, SignedDocument, Stamping
-from registry.chunks import PhotoPlace
 from registry.credentials import ReservedCredential
 from registry.packs import item_place
+
+_READ_AT_ONCE = 1 << 20
+"""Bytes of a photo pack: the photos of some thirty rows, which stand one behind the other."""
 
 
 def print_all(
@@ -23,14 +26,12 @@ def print_all(
     Raises:
         UnavailableError: a store, the key or every time-stamping authority does not answer.
     """
-    photos = _read_photos(line, reserved)
+    photos = _photos(line.office.blobs, reserved)
     if line.stamping is not None:
         yield from _print_stamped(line.stamping, reserved, claims, proofs, photos)
         return
-    for one, of, proof in zip(reserved, claims, proofs, strict=True):
-        yield line.printer.print(
-            of, photo=photos.get(one.row_number), qr_text=one.qr_text, message=one.claims, proof=proof
-        )
+    for one, of, proof, photo in zip(reserved, claims, proofs, photos, strict=True):
+        yield line.printer.print(of, photo=photo, qr_text=one.qr_text, message=one.claims, proof=proof)
 
 
 def _print_stamped(
@@ -38,20 +39,15 @@ def _print_stamped(
     reserved: Sequence[ReservedCredential],
     claims: Sequence[Claims],
     proofs: Sequence[str],
-    photos: dict[int, bytes],
+    photos: Iterator[bytes | None],
 ) -> Iterator[PrintedDocument]:
     signed: list[SignedDocument] = []
 
     def signatures() -> Iterator[bytes]:
-        for one, of, proof in zip(reserved, claims, proofs, strict=True):
+        for one, of, proof, photo in zip(reserved, claims, proofs, photos, strict=True):
             signed.append(
                 stamping.printer.sign(
-                    of,
-                    photo=photos.get(one.row_number),
-                    qr_text=one.qr_text,
-                    message=one.claims,
-                    proof=proof,
-                    token_bytes=room,
+                    of, photo=photo, qr_text=one.qr_text, message=one.claims, proof=proof, token_bytes=room
                 )
             )
             yield signed[-1].signature
@@ -62,23 +58,16 @@ def _print_stamped(
         yield document.finish(token)
 
 
-def _read_photos(line: IssuingLine, reserved: Sequence[ReservedCredential]) -> dict[int, bytes]:
-    """Read the photos of a chunk with one read a pack, and open them."""
-    packs: dict[str, list[PhotoPlace]] = {}
+def _photos(blobs: Blobs, reserved: Sequence[ReservedCredential]) -> Iterator[bytes | None]:
+    """Open the photo of each row when its turn comes, so that no more than a few are in memory."""
+    name, start, content = "", 0, memoryview(b"")
     for one in reserved:
-        if one.photo is not None:
-            packs.setdefault(one.photo.pack_name, []).append(one.photo)
-    read: dict[str, tuple[int, bytes]] = {}
-    for name, places in packs.items():
-        start = min(place.offset for place in places)
-        end = max(place.offset + place.length for place in places)
-        read[name] = start, line.office.blobs.read(name, start, end - start)
-    photos = {}
-    for one in reserved:
-        if one.photo is not None:
-            start, content = read[one.photo.pack_name]
-            sealed = content[one.photo.offset - start : one.photo.offset - start + one.photo.length]
-            photos[one.row_number] = one.key.open_bytes(
-                sealed, item_place("photo", one.photo.pack_name, one.row_number)
-            )
-    return photos
+        if one.photo is None:
+            yield None
+            continue
+        pack_name, offset, length = one.photo
+        if pack_name != name or not start <= offset <= start + len(content) - length:
+            name, start = pack_name, offset
+            content = memoryview(blobs.read(name, start, max(length, _READ_AT_ONCE)))
+        sealed = content[offset - start : offset - start + length]
+        yield one.key.open_bytes(sealed, item_place("photo", name, one.row_number))

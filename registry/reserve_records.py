@@ -10,7 +10,7 @@ without that row.
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import cbor2
 from sqlalchemy import select
@@ -72,8 +72,7 @@ class KeptSuccession:
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ReserveRecord:
+class ReserveRecord(NamedTuple):
     """One credential as it was reserved.
 
     Attributes:
@@ -145,7 +144,7 @@ class Reservation:
 
 
 _BATCH_FIELDS = tuple(one.name for one in fields(KeptBatch))
-_RECORD_FIELDS = tuple(one.name for one in fields(ReserveRecord))
+_RECORD_FIELDS = ReserveRecord._fields
 
 
 def reserve_record_name(pack_name: str) -> str:
@@ -206,8 +205,34 @@ def read_reservation(
                 succession=successions.get(one.row_number),
             )
         )
-    kept = _kept_batch(session, batch)
+    kept = keep_batch(session, batch)
     return Reservation(batch.issuer_id, batch.id, batch.digest, kept, number, pack_name, tuple(records))
+
+
+def keep_batch(session: Session, batch: Batch) -> KeptBatch:
+    """Gather what the database says of an approved batch, as it stands there, sealed."""
+    if batch.checker is None or batch.approved_at is None:
+        raise AssertionError("nothing is reserved before it is approved")
+    sealed = session.execute(select(_BATCHES.c.sealed).where(_BATCHES.c.id == batch.id)).scalar_one()
+    own = (_KEYS.c.batch_id == batch.id) & (_KEYS.c.row_number == 0)
+    wrapped = session.execute(select(_KEYS.c.wrapped).where(own)).scalar_one()
+    of_batch = _PERSONS.c.id.in_((batch.maker, batch.checker))
+    persons = session.execute(select(_PERSONS.c.id, _PERSONS.c.name, _PERSONS.c.created_at).where(of_batch)).all()
+    return KeptBatch(
+        issuer_id=batch.issuer_id,
+        id=batch.id,
+        digest=batch.digest,
+        kind=batch.kind,
+        maker=batch.maker,
+        checker=batch.checker,
+        submitted_at=batch.submitted_at,
+        approved_at=batch.approved_at,
+        row_count=batch.row_count,
+        binding=dict(batch.binding),
+        wrapped=wrapped or b"",
+        sealed=sealed,
+        persons=tuple((one.id, one.name, one.created_at) for one in persons),
+    )
 
 
 def store_reserve_records(blobs: Blobs, vault: Vault, reservation: Reservation) -> None:
@@ -258,38 +283,18 @@ def _successions(session: Session, batch_id: int) -> dict[int, KeptSuccession]:
     return {row.row_number: KeptSuccession(*row[1:]) for row in session.execute(query)}
 
 
-def _kept_batch(session: Session, batch: Batch) -> KeptBatch | None:
-    if batch.checker is None or batch.approved_at is None:
-        raise AssertionError("nothing is reserved before it is approved")
-    sealed = session.execute(select(_BATCHES.c.sealed).where(_BATCHES.c.id == batch.id)).scalar_one()
-    own = (_KEYS.c.batch_id == batch.id) & (_KEYS.c.row_number == 0)
-    wrapped = session.execute(select(_KEYS.c.wrapped).where(own)).scalar_one()
-    of_batch = _PERSONS.c.id.in_((batch.maker, batch.checker))
-    persons = session.execute(select(_PERSONS.c.id, _PERSONS.c.name, _PERSONS.c.created_at).where(of_batch)).all()
-    return KeptBatch(
-        issuer_id=batch.issuer_id,
-        id=batch.id,
-        digest=batch.digest,
-        kind=batch.kind,
-        maker=batch.maker,
-        checker=batch.checker,
-        submitted_at=batch.submitted_at,
-        approved_at=batch.approved_at,
-        row_count=batch.row_count,
-        binding=dict(batch.binding),
-        wrapped=wrapped or b"",
-        sealed=sealed,
-        persons=tuple((one.id, one.name, one.created_at) for one in persons),
-    )
-
-
 def _write(one: Reservation) -> list[Any]:
-    records = [list(astuple(record)) for record in one.records]
+    records = [_write_record(record) for record in one.records]
     batch = None
     if one.batch is not None:
         batch = [_moment(value) for value in astuple(one.batch)]
         batch[-1] = [[person, name, _moment(created)] for person, name, created in one.batch.persons]
     return [one.issuer_id, one.batch_id, one.digest, batch, one.chunk_number, one.pack_name, records]
+
+
+def _write_record(record: ReserveRecord) -> Sequence[Any]:
+    """A record as it is, for a tuple is an array in CBOR; but for a succession, which few have."""
+    return record if record.succession is None else (*record[:-1], list(astuple(record.succession)))
 
 
 def _moment(value: Any) -> Any:

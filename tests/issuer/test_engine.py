@@ -10,7 +10,7 @@ import pytest
 
 from credential.errors import Error, InputError
 from credential.leaves import LeafKind
-from issuer import engine
+from issuer import engine, issue
 from issuer.batch import SamePerson, approve, submit
 from issuer.engine import ProcessPool, Records, WorkerDied
 from issuer.issue import IssuingLine, NotApproved
@@ -32,6 +32,14 @@ def open_deadly_line(folder: Path) -> IssuingLine:
 
 def open_refusing_line(folder: Path) -> IssuingLine:
     return build_house(folder, is_new=False, press=RefusingPress()).line
+
+
+def open_line_that_never_reads_a_chunk(folder: Path) -> IssuingLine:
+    def never(*_: object) -> None:
+        raise AssertionError("read from the database what this process has reserved")
+
+    vars(issue)["read_chunk"] = never  # in the worker's own process
+    return open_line(folder)
 
 
 class DeadlyPress(FakePress):
@@ -69,6 +77,12 @@ def test_a_pool_issues_everything_and_tells_of_every_chunk(house: House, batch: 
     assert (kinds[LeafKind.ISSUE], kinds[LeafKind.SEAL], kinds[LeafKind.STATUS_LIST]) == (11, 11, 1)
     ProcessPool(records(house), functools.partial(open_line, tmp_path), 2).run(batch.id, done.append)
     assert len(done) == 4, "a second run finds nothing to do"
+
+
+def test_each_chunk_is_finished_by_the_process_that_remembers_it(house: House, batch: Batch, tmp_path: Path) -> None:
+    opener, done = functools.partial(open_line_that_never_reads_a_chunk, tmp_path), list[int]()
+    ProcessPool(records(house), opener, 2).run(batch.id, done.append)
+    assert sum(done) == 11
 
 
 def test_a_killed_worker_is_reported_and_the_next_run_goes_on(house: House, batch: Batch, tmp_path: Path) -> None:
