@@ -18,6 +18,10 @@ from press.syntax import colour, number, numbers
 _CACHED_TEXTS = 4096  # per slot; series, committees and dates recur, names do not
 _CACHED_STARTS = 1024  # per frame; most texts of one begin at the same point in the same size
 _GLYPH = b"%b"
+_END_OF_TEXT = b">Tj\nEMC\n"
+# Numbers and codes, which never recur, are made of these. None of them is a mark whose blanks give way, so where one
+# line of them stands, and in which size, follows from their number and widths alone.
+_PLAIN = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.-"
 # Nothing that the prefix's content left behind may space these texts.
 _OPENING, _CLOSING = b"BT 0 Tc\n", b"ET\n"
 
@@ -51,16 +55,20 @@ class SlotWriter:
         colour_before: the colour that the slot before leaves behind; empty for none.
 
     Attributes:
+        key: the field that problems are reported under.
         colour: the one that this slot leaves behind.
     """
 
     def __init__(self, slot: Slot, prefix: Prefix, colour_before: str) -> None:
         self._slot = slot
+        self.key = slot.key
         self._label = None
         if slot.label is not None:
-            self._label = _MarkedText("Lbl", slot.label_mcid, slot.label, prefix.glyphs, colour_before)
+            self._label = _MarkedText("Lbl", slot.label_mcid, slot.label, prefix.glyphs, colour_before=colour_before)
             colour_before = slot.label.where.colour
-        self._value = _MarkedText(slot.tag, slot.mcid, slot.frame, prefix.glyphs, colour_before)
+        self._value = _MarkedText(
+            slot.tag, slot.mcid, slot.frame, prefix.glyphs, before=slot.before, colour_before=colour_before
+        )
         self.colour = slot.frame.where.colour
         self._known: dict[tuple[str, str], Piece] = {}
 
@@ -74,6 +82,8 @@ class SlotWriter:
         wanted = self._slot.text(values)
         piece = self._known.get(wanted)
         if piece is None:
+            if self._label is None and (piece := self._value.plain(wanted[1], self.key)):
+                return piece
             if len(self._known) >= _CACHED_TEXTS:
                 self._known.clear()
             piece = self._known[wanted] = self._set(*wanted)
@@ -83,8 +93,8 @@ class SlotWriter:
         parts: list[bytes] = []
         glyphs: list[Glyph] = []
         if self._label is not None:
-            self._label.write(label, self._slot.key, parts, glyphs)
-        self._value.write(text, self._slot.key, parts, glyphs)
+            self._label.write(label, self.key, parts, glyphs)
+        self._value.write(text, self.key, parts, glyphs)
         return Piece(b"".join(parts), tuple(glyphs))
 
 
@@ -99,16 +109,64 @@ def slot_writers(prefix: Prefix) -> tuple[SlotWriter, ...]:
 class _MarkedText:
     """Sets texts in a frame as the content of one structure element."""
 
-    def __init__(self, tag: str, mcid: int, frame: Frame, static: Mapping[Glyph, bytes], colour_before: str) -> None:
+    def __init__(  # noqa: PLR0913 - what a text of the page is made of
+        self,
+        tag: str,
+        mcid: int,
+        frame: Frame,
+        static: Mapping[Glyph, bytes],
+        *,
+        before: str = "",
+        colour_before: str,
+    ) -> None:
         self._opening = b"/%b<</MCID %d>>BDC\n" % (tag.encode("ascii"), mcid)
         if frame.where.colour != colour_before:
             self._opening += numbers(*colour(frame.where.colour)) + b" rg\n"
         self._frame = frame
         self._static = static
         self._starts: dict[tuple[float, float, float, float], _Start] = {}
+        self._before = before
+        drawn = [frame.chain.glyph(char) for char in _PLAIN if not frame.chain.missing(char)]
+        self._codes = {glyph.text: static[glyph] for glyph in drawn if glyph in static}
+        self._advances = {glyph.text: glyph.advance for glyph in drawn}
+        # Texts at the left edge stand there whatever their width, if one that is wider does in full size.
+        where = frame.where
+        self._is_left = where.align == "left" and not where.spread
+        self._widest, self._left_start = -1, b""
+        self._plain_starts: dict[tuple[int, int], bytes] = {}
 
-    def write(self, text: str, key: str, parts: list[bytes], glyphs: list[Glyph]) -> None:
-        """Append a text's content to the parts, and those of its glyphs that the prefix does not have."""
+    def plain(self, text: str, key: str) -> Piece | None:
+        """Set a number or code like those before it of its number and widths of characters; None for other texts.
+
+        Raises:
+            Overflow: the text does not fit.
+        """
+        value = text.removeprefix(self._before)
+        try:
+            codes = b"".join(map(self._codes.__getitem__, value))
+            width = sum(map(self._advances.__getitem__, value))
+        except KeyError:
+            return None
+        if width <= self._widest:
+            return Piece(self._left_start + codes + _END_OF_TEXT, ())
+        start = self._plain_starts.get((len(value), width))
+        if start is not None:
+            return Piece(start + codes + _END_OF_TEXT, ())
+        parts: list[bytes] = []
+        glyphs: list[Glyph] = []
+        size = self.write(text, key, parts, glyphs)
+        piece = Piece(b"".join(parts), tuple(glyphs))
+        end = codes + _END_OF_TEXT
+        if not glyphs and piece.template.count(b"Tm\n") == 1 and piece.template.endswith(end):
+            start = piece.template.removesuffix(end)
+            if self._is_left and size == self._frame.where.size:
+                self._widest, self._left_start = width, start
+            elif len(self._plain_starts) < _CACHED_STARTS:
+                self._plain_starts[len(value), width] = start
+        return piece
+
+    def write(self, text: str, key: str, parts: list[bytes], glyphs: list[Glyph]) -> float:
+        """Append a text's content, and those of its glyphs that the prefix does not have; gives the size."""
         size, lines = fit(text, self._frame, key)
         parts.append(self._opening)
         for line in lines:
@@ -121,6 +179,7 @@ class _MarkedText:
             if line.tracking:
                 parts.append(b"0 Tc\n")
         parts.append(b"EMC\n")
+        return size
 
     def _start(self, size: float, line: Line) -> _Start:
         if len(self._starts) >= _CACHED_STARTS:
