@@ -11,9 +11,10 @@ import pytest
 
 from credential.qr import parse_qr_text
 from credential.schema import PARAGRAPH_MARK, PhotoNeed
+from press.conformance import check_document
 from press.display import display_values
 from press.fonts import FontLibrary
-from press.inspection import check_document, check_template
+from press.inspection import check_template
 from press.look import extract_text, render
 from press.samples import PrintedSample, SamplePress
 from press.template import Template
