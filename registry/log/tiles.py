@@ -11,6 +11,7 @@ needs: no run reads more than a few files, however large the log is.
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -79,14 +80,15 @@ def hash_row(row: Sequence[bytes]) -> list[list[bytes]]:
 
 def pack_entries(leaves: Sequence[bytes]) -> bytes:
     """Lay leaves out as an entry bundle, each behind its length in two bytes."""
-    return b"".join([_LENGTHS[len(leaf)] + leaf if len(leaf) < 256 else _long(leaf) for leaf in leaves])
+    parts: list[bytes] = [b""] * (2 * len(leaves))
+    parts[::2] = map(_spell_length, map(len, leaves))
+    parts[1::2] = leaves
+    return b"".join(parts)
 
 
-_LENGTHS = [length.to_bytes(2, "big") for length in range(256)]  # ours have 50 bytes at most
-
-
-def _long(leaf: bytes) -> bytes:
-    return len(leaf).to_bytes(2, "big") + leaf
+@lru_cache(maxsize=256)  # ours have few lengths
+def _spell_length(length: int) -> bytes:
+    return length.to_bytes(2, "big")
 
 
 def unpack_entries(bundle: bytes) -> Iterator[bytes]:
@@ -129,15 +131,13 @@ class Edge:
 
     def extend(self, leaves: Sequence[bytes]) -> tuple["Edge", dict[str, bytes]]:
         """Append leaves; returns the new border and every tile that is new, by name."""
-        for leaf in leaves:
-            if len(leaf) > MAX_ENTRY_BYTES:
-                raise LogDamaged(
-                    f"a leaf of {len(leaf)} bytes cannot be logged", f"条目长 {len(leaf)} 字节,无法写入日志"
-                )
+        longest = max(map(len, leaves), default=0)
+        if longest > MAX_ENTRY_BYTES:
+            raise LogDamaged(f"a leaf of {longest} bytes cannot be logged", f"条目长 {longest} 字节,无法写入日志")
         files: dict[str, bytes] = {}
         entries = self._extend_entries(leaves, files)
         rows: list[tuple[bytes, ...]] = []
-        fresh = [leaf_hash(leaf) for leaf in leaves]
+        fresh = [sha256(b"\x00" + leaf).digest() for leaf in leaves]  # as leaf_hash()
         index = self.size // WIDTH
         level = 0
         while fresh or level < len(self.rows):

@@ -17,9 +17,11 @@ from credential.leaves import (
     history_leaf,
     issue_leaf,
     key_leaf,
+    leaf_start,
     parse_leaf,
     reissue_leaf,
     renewal_leaf,
+    require_leaves,
     seal_leaf,
     status_leaf,
     status_list_leaf,
@@ -168,3 +170,10 @@ def test_a_changed_byte_makes_another_leaf_or_none(data: st.DataObject) -> None:
 def test_what_is_not_the_canonical_form_is_refused(leaf: bytes) -> None:
     with pytest.raises(BadLeaf):
         parse_leaf(leaf)
+    with pytest.raises(BadLeaf):
+        require_leaves([issue_leaf(ONE, SALT), leaf])
+
+
+def test_leaves_of_every_kind_are_let_through() -> None:
+    require_leaves(leaf_start(kind) + ONE for kind in LeafKind)
+    require_leaves([])
