@@ -263,3 +263,8 @@ def to_unicode(texts: Sequence[str]) -> bytes:
 def gid_hex(gid: int) -> bytes:
     """Write a glyph's place in the subset as a content stream shows it: four hex digits."""
     return _GID_HEX[gid] if gid < len(_GID_HEX) else b"%04X" % gid
+
+
+def places_hex(count: int) -> Sequence[bytes]:
+    """Write the places 1 to ``count`` as :func:`gid_hex` does."""
+    return _GID_HEX[1 : count + 1] if count < len(_GID_HEX) else [gid_hex(place) for place in range(1, count + 1)]

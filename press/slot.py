@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from typing import NamedTuple
 
-from press.fonts import Glyph, gid_hex
+from press.fonts import Glyph
+from press.glyphs import places_hex
 from press.layout import Frame, Line, fit
 from press.page import Slot
 from press.prefix import STATIC_FONT, VALUE_FONT, Prefix
@@ -18,7 +19,8 @@ from press.syntax import colour, number, numbers
 _CACHED_TEXTS = 4096  # per slot; series, committees and dates recur, names do not
 _CACHED_STARTS = 1024  # per frame; most texts of one begin at the same point in the same size
 _GLYPH = b"%b"
-_END_OF_TEXT = b">Tj\nEMC\n"
+_END_OF_STRING = b">Tj\n"
+_END_OF_TEXT = _END_OF_STRING + b"EMC\n"
 # Numbers and codes, which never recur, are made of these. None of them is a mark whose blanks give way, so where one
 # line of them stands, and in which size, follows from their number and widths alone.
 _PLAIN = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.-"
@@ -169,12 +171,17 @@ class _MarkedText:
         """Append a text's content, and those of its glyphs that the prefix does not have; gives the size."""
         size, lines = fit(text, self._frame, key)
         parts.append(self._opening)
+        code_of = self._static.get
         for line in lines:
             start = self._starts.get((size, line.x, line.y, line.tracking)) or self._start(size, line)
-            parts.append(start.place)
-            try:
-                parts += (start.static, *[self._static[glyph] for glyph in line.glyphs], b">Tj\n")
-            except KeyError:
+            codes = [code_of(glyph, b"") for glyph in line.glyphs]
+            if all(codes):
+                parts += (start.place, start.static, *codes, _END_OF_STRING)
+            elif not any(codes):
+                parts += (start.place, start.own, _GLYPH * len(codes), _END_OF_STRING)
+                glyphs += line.glyphs
+            else:
+                parts.append(start.place)
                 self._write_runs(line, start, parts, glyphs)
             if line.tracking:
                 parts.append(b"0 Tc\n")
@@ -197,17 +204,16 @@ class _MarkedText:
         for is_static, run in groupby(line.glyphs, self._static.__contains__):
             shown = list(run)
             if is_static:
-                parts += (start.static, *[self._static[glyph] for glyph in shown], b">Tj\n")
+                parts += (start.static, *[self._static[glyph] for glyph in shown], _END_OF_STRING)
             else:
-                parts += (start.own, _GLYPH * len(shown), b">Tj\n")
+                parts += (start.own, _GLYPH * len(shown), _END_OF_STRING)
                 glyphs += shown
 
 
 def join_content(pieces: Sequence[Piece], pictures: bytes) -> tuple[bytes, list[Glyph]]:
     """Join the pieces into a content stream and list the glyphs of the certificate's own font."""
-    templates, shown = zip(*pieces, strict=True)
-    every = list(chain.from_iterable(shown))
-    glyphs = list(dict.fromkeys(every))
-    places = dict(zip(glyphs, map(gid_hex, range(1, len(glyphs) + 1)), strict=True))
-    content = b"".join(templates) % tuple([places[glyph] for glyph in every])
+    shown = list(chain.from_iterable([piece.glyphs for piece in pieces]))
+    glyphs = list(dict.fromkeys(shown))
+    places = dict(zip(glyphs, places_hex(len(glyphs)), strict=True))
+    content = b"".join([piece.template for piece in pieces]) % tuple([places[glyph] for glyph in shown])
     return b"".join((_OPENING, content, _CLOSING, pictures)), glyphs

@@ -221,10 +221,10 @@ class SymbolPress:
 
     def _data_codewords(self, text: str) -> bytes:
         """Write the two segments as one number, bit after bit, and pad it (ISO/IEC 18004, 7.4)."""
-        head, mark, digits = text.partition("#")
+        head, mark, digits = text.encode("utf-8").partition(b"#")
         if not (text.isascii() and digits.isdigit() and text.startswith(self.prefix)):
             raise BadSymbolText(self.prefix)
-        segment = (head + mark).encode("ascii")
+        segment = head + mark
         length = len(segment)
         # Mode 0100, the number of bytes, the bytes, mode 0001, the number of digits, then the digits by threes.
         opening = (_BYTE_MODE << self._byte_count_bits | length) << 8 * length | int.from_bytes(segment)
@@ -308,12 +308,12 @@ class SymbolPress:
         return [place for column in columns for place in column if place is not None]
 
 
-def _grouped(digits: str) -> tuple[int, int]:
+def _grouped(digits: bytes) -> tuple[int, int]:
     """Write decimal digits by threes, ten bits a group, the last of one or two shorter (7.4.3); number and bits."""
     even = len(digits) - len(digits) % _FOUR_GROUPS
-    rows = np.frombuffer(digits[:even].encode("ascii"), np.uint8).astype(np.float64).reshape(-1, _FOUR_GROUPS)
+    rows = np.frombuffer(digits, np.uint8, even).reshape(-1, _FOUR_GROUPS)
     # Each row's number as eight bytes, of which the upper three are zeros.
-    fives = (rows @ _WEIGHTS - _WEIGHT_OF_ZEROS).astype(">i8").view(np.uint8).reshape(-1, 8)[:, 3:]
+    fives = (rows.dot(_WEIGHTS) - _WEIGHT_OF_ZEROS).astype(">i8").view(np.uint8).reshape(-1, 8)[:, 3:]
     number, bits = int.from_bytes(fives.tobytes()), len(fives) * _FOUR_GROUPS_BITS
     for start in range(even, len(digits), 3):
         group = digits[start : start + 3]

@@ -10,7 +10,17 @@ from fontTools.ttLib import TTFont
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from press.glyphs import NOTDEF, Glyph, gid_hex, make_glyph, subset_font, subset_tag, table_checksum, to_unicode
+from press.glyphs import (
+    NOTDEF,
+    Glyph,
+    gid_hex,
+    make_glyph,
+    places_hex,
+    subset_font,
+    subset_tag,
+    table_checksum,
+    to_unicode,
+)
 
 Corners = list[tuple[int, int]]
 
@@ -145,3 +155,8 @@ def test_to_unicode_maps_every_place_to_its_text(texts: list[str]) -> None:
 
 def test_places_are_written_as_four_hex_digits() -> None:
     assert [gid_hex(place) for place in (1, 255, 2047, 2048, 65535)] == [b"0001", b"00FF", b"07FF", b"0800", b"FFFF"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2047, 2048, 2049, 5000])
+def test_places_come_in_order_from_1(count: int) -> None:
+    assert list(places_hex(count)) == [b"%04X" % place for place in range(1, count + 1)]
