@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: demo serve test soak check bench docs lock clean help
+.PHONY: demo serve test soak check bench bench-peers docs lock clean help
 
 demo: $(VENV)/.runtime ## issue and verify 195 sample certificates, in a folder of their own
 	@$(BIN)/yinzheng demo
@@ -34,6 +34,10 @@ bench: $(VENV)/.dev ## measure issuing and verifying (ARGS="--quick")
 	@$(BIN)/python -m bench.issue $(ARGS)
 	@$(BIN)/python -m bench.verify $(ARGS)
 
+bench-peers: $(VENV)/.dev ## measure what others make of the same certificate, beside our press (ARGS="--quick")
+	@$(BIN)/python -m bench.peers.installing
+	@$(BIN)/python -m bench.peers $(ARGS)
+
 docs: $(VENV)/.dev ## write the list of files and the settings, check the links and the commands that the docs name
 	@$(BIN)/python docs/tree.py
 	@$(BIN)/python -m docs.settings
@@ -42,13 +46,14 @@ docs: $(VENV)/.dev ## write the list of files and the settings, check the links 
 lock: $(VENV)/.dev ## pin what requirements/*.in ask for, with hashes
 	@$(COMPILE) $(ARGS) requirements/runtime.in --output-file requirements/runtime.txt
 	@$(COMPILE) $(ARGS) requirements/dev.in --output-file requirements/dev.txt
+	@$(COMPILE) $(ARGS) requirements/peers.in --output-file requirements/peers.txt
 	@$(BIN)/python -m pytest tests/test_architecture.py -k registry_host
 
 clean: ## remove what was installed and built; data and keys stay
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) .peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 # A stamp file says what is installed; it is older than the requirements when they have changed.
 
