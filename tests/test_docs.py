@@ -18,8 +18,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 README, README_ZH = "README.md", "README.zh.md"
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-TARGET = re.compile(r"^([a-z-]+):.*## ", re.MULTILINE)
-MAKE = re.compile(r"\bmake ([a-z-]+)\b")
+TARGET = re.compile(r"^([a-z][a-z-]*):.*## ", re.MULTILINE)
+MAKE = re.compile(r"\bmake ([a-z][a-z-]*)\b")
 CODE = re.compile(r"```sh\n(?P<block>.*?)```|`(?P<span>[^`\n]+)`", re.DOTALL)
 
 
