@@ -119,6 +119,7 @@ class Checkpoint:
 # ---- notes ----------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=64)
 def note_key_id(name: str, public_key: bytes) -> bytes:
     """Compute the four bytes that point at an Ed25519 key, given as SPKI DER."""
     _check_key_name(name)
@@ -370,6 +371,7 @@ def _check_key_name(name: str) -> None:
         raise BadNote(f"{name[:80]!r} cannot name a key", f"“{name[:80]}”不能作密钥名")
 
 
+@lru_cache(maxsize=64)
 def _load_key(public_key: bytes) -> Ed25519PublicKey:
     key = load_der_public_key(public_key)
     if not isinstance(key, Ed25519PublicKey):
