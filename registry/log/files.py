@@ -25,22 +25,30 @@ def replace_durably(files: Mapping[Path, bytes]) -> None:
     for folder in folders:
         _make_folder(folder)
     written: list[tuple[int, str, Path]] = []
+    renamed = 0
     try:
         for path, content in files.items():
             handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
             written.append((handle, temporary, path))
             os.fchmod(handle, _MODE)
-            with open(handle, "wb", closefd=False) as file:
-                file.write(content)
+            _write(handle, content)
         _sync([handle for handle, _, _ in written])
         for _, temporary, path in written:
             Path(temporary).replace(path)
+            renamed += 1
     finally:
-        for handle, temporary, _ in written:
+        for handle, _, _ in written:
             os.close(handle)
-            with suppress(FileNotFoundError):  # renamed, as it should be
+        for _, temporary, _ in written[renamed:]:
+            with suppress(FileNotFoundError):  # renamed, but that was not heard of
                 Path(temporary).unlink()
     _sync_folders(folders)
+
+
+def _write(handle: int, content: bytes) -> None:
+    written = os.write(handle, content)
+    while written < len(content):  # a full disk takes part of it, and refuses the rest
+        written += os.write(handle, content[written:])
 
 
 def _sync(handles: Sequence[int]) -> None:

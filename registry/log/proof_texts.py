@@ -6,7 +6,7 @@ each level. A line of base64 that several proofs share is written once.
 """
 
 from binascii import b2a_base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from credential.merkle import leaf_hash
 from credential.note import PROOF_HEADER, format_proof
@@ -46,12 +46,14 @@ def proof_texts(head: Head, placed: Sequence[tuple[int, bytes]]) -> list[str]:
         above = _lines_above(head, border, index, rows)
         paths = _paths(rows, f"{above}\n\n{head.note}")
         lowest = rows[0]
+        width = len(lowest)
         for number in numbers:
             position, leaf = placed[number]
             at = position % WIDTH
             if leaf_hash(leaf) != lowest[at]:
                 raise not_signed(position)
-            texts[number] = f"{PROOF_HEADER}\nindex {position}{paths[at]}"
+            beside = _line(lowest[at ^ 1]) if at ^ 1 < width else ""
+            texts[number] = f"{PROOF_HEADER}\nindex {position}{beside}{paths[at >> 1]}"
     return texts
 
 
@@ -97,19 +99,19 @@ def _lines_above(head: Head, border: Sequence[Rows], index: int, rows: Rows) -> 
             raise not_signed(at << HEIGHT * level)
         hashes += [row[at >> height ^ 1] for height, row in enumerate(rows) if at >> height ^ 1 < len(row)]
         at = index
-    return "".join(_lines(hashes))
+    return "".join(map(_line, hashes))
 
 
 def _paths(rows: Rows, ending: str) -> list[str]:
-    """What follows the index in the proof of each leaf of a tile: the hashes beside its path, then what all share."""
+    """What follows the lowest hash in the proofs of two leaves of a tile: the hashes above, then what all share."""
     paths = [ending]
-    for row in reversed(rows[:-1]):
-        lines = _lines(row)
+    for row in reversed(rows[1:-1]):
+        lines = list(map(_line, row))
         # A last node without partner rises as it is: there is no hash beside it.
         lines.append("")
         paths = [lines[at ^ 1 if at ^ 1 < len(row) else -1] + paths[at >> 1] for at in range(len(row))]
     return paths
 
 
-def _lines(hashes: Iterable[bytes]) -> list[str]:
-    return [f"\n{b2a_base64(one, newline=False).decode()}" for one in hashes]
+def _line(node: bytes) -> str:
+    return f"\n{b2a_base64(node, newline=False).decode()}"
