@@ -198,38 +198,46 @@ class SymbolPress:
             BadSymbolText: it has another form.
             SymbolOverflow: it is longer than the symbol holds.
         """
-        modules = np.unpackbits(self.codewords(text)).take(self.module_bits)
+        modules = np.unpackbits(self.codewords([text])).take(self.module_bits)
         return Symbol(self.width, self.quiet, (np.packbits(modules) ^ self._packed_pattern).tobytes())
 
-    def codewords(self, text: str) -> _Bytes:
-        """Give the data codewords of a text, their error correction block by block, and a last codeword 0.
+    def codewords(self, texts: Sequence[str]) -> _Bytes:
+        """Give for each text, a row, the data codewords, their error correction block by block, and a last codeword 0.
 
-        Bits are numbered through all of them, the highest of the first codeword
-        first; ``module_bits`` says which of them each module shows.
+        Bits are numbered through all of a row, the highest of the first codeword
+        first; ``module_bits`` says which of them each module shows. Several
+        texts at once take half the time of each alone.
 
         Args:
-            text: as for :meth:`encode`.
+            texts: as for :meth:`encode`.
 
         Raises:
             BadSymbolText, SymbolOverflow: as from :meth:`encode`.
         """
-        stream = np.empty(self._stream_length, np.uint8)
-        stream[: self._codewords] = data = np.frombuffer(self._data_codewords(text), np.uint8)
-        stream[self._codewords : -1] = self._correction(data)
-        stream[-1] = 0
+        parted = [self._parted(text) for text in texts]
+        numbers = _grouped([digits for _, digits in parted])
+        data = b"".join(map(self._data_codewords, parted, numbers))
+        rows = np.frombuffer(data, np.uint8).reshape(len(texts), self._codewords)
+        stream = np.zeros((len(texts), self._stream_length), np.uint8)
+        stream[:, : self._codewords] = rows
+        stream[:, self._codewords : -1] = self._correction(rows)
         return stream
 
-    def _data_codewords(self, text: str) -> bytes:
-        """Write the two segments as one number, bit after bit, and pad it (ISO/IEC 18004, 7.4)."""
+    def _parted(self, text: str) -> tuple[bytes, bytes]:
+        """Part a text after its ``#``."""
         head, mark, digits = text.encode("utf-8").partition(b"#")
         if not (text.isascii() and digits.isdigit() and text.startswith(self.prefix)):
             raise BadSymbolText(self.prefix)
-        segment = head + mark
+        return head + mark, digits
+
+    def _data_codewords(self, parted: tuple[bytes, bytes], grouped: tuple[int, int]) -> bytes:
+        """Write the two segments as one number, bit after bit, and pad it (ISO/IEC 18004, 7.4)."""
+        segment, digits = parted
+        number, number_bits = grouped
         length = len(segment)
         # Mode 0100, the number of bytes, the bytes, mode 0001, the number of digits, then the digits by threes.
         opening = (_BYTE_MODE << self._byte_count_bits | length) << 8 * length | int.from_bytes(segment)
         opening = (opening << _MODE_BITS | _NUMERIC_MODE) << self._digit_count_bits | len(digits)
-        number, number_bits = _grouped(digits)
         end = 2 * _MODE_BITS + self._byte_count_bits + 8 * length + self._digit_count_bits + number_bits
         capacity = 8 * self._codewords
         # The byte counter of versions below 10 has 8 bits; a longer segment overflows the smaller capacity anyway.
@@ -243,8 +251,8 @@ class SymbolPress:
     def _correction(self, data: _Bytes) -> _Bytes:
         """Look up what each data codeword adds to its block's error correction, and add (XOR) it up."""
         added = self._correction_words.take(self._correction_row + data, axis=0)
-        sums = np.bitwise_xor.reduceat(added, self._block_starts, axis=0)
-        return sums.view(np.uint8)[:, : self._correction_length].ravel()
+        sums = np.bitwise_xor.reduceat(added, self._block_starts, axis=1)
+        return sums.view(np.uint8)[:, :, : self._correction_length].reshape(len(data), -1)
 
     def _tabulate_correction(self) -> None:
         """Table value x remainder for every place in a block and every byte (7.5.2).
@@ -308,18 +316,22 @@ class SymbolPress:
         return [place for column in columns for place in column if place is not None]
 
 
-def _grouped(digits: bytes) -> tuple[int, int]:
+def _grouped(texts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     """Write decimal digits by threes, ten bits a group, the last of one or two shorter (7.4.3); number and bits."""
-    even = len(digits) - len(digits) % _FOUR_GROUPS
-    rows = np.frombuffer(digits, np.uint8, even).reshape(-1, _FOUR_GROUPS)
+    evens = [len(digits) // _FOUR_GROUPS for digits in texts]
+    whole = b"".join([digits[: even * _FOUR_GROUPS] for digits, even in zip(texts, evens, strict=True)])
+    rows = np.frombuffer(whole, np.uint8).reshape(-1, _FOUR_GROUPS)
     # Each row's number as eight bytes, of which the upper three are zeros.
-    fives = (rows.dot(_WEIGHTS) - _WEIGHT_OF_ZEROS).astype(">i8").view(np.uint8).reshape(-1, 8)[:, 3:]
-    number, bits = int.from_bytes(fives.tobytes()), len(fives) * _FOUR_GROUPS_BITS
-    for start in range(even, len(digits), 3):
-        group = digits[start : start + 3]
-        number = number << _GROUP_BITS[len(group)] | int(group)
-        bits += _GROUP_BITS[len(group)]
-    return number, bits
+    packed = (rows.dot(_WEIGHTS) - _WEIGHT_OF_ZEROS).astype(">i8").view(np.uint8).reshape(-1, 8)[:, 3:].tobytes()
+    at = 0
+    for digits, even in zip(texts, evens, strict=True):
+        number, bits = int.from_bytes(packed[5 * at : 5 * (at + even)]), even * _FOUR_GROUPS_BITS
+        at += even
+        for start in range(even * _FOUR_GROUPS, len(digits), 3):
+            group = digits[start : start + 3]
+            number = number << _GROUP_BITS[len(group)] | int(group)
+            bits += _GROUP_BITS[len(group)]
+        yield number, bits
 
 
 def _products(factors: _Bytes) -> _Bytes:
