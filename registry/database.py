@@ -111,7 +111,8 @@ class Database:
         if verdicts_only:
             self._writing = self._reading = engine
         elif engine.dialect.name == "sqlite":
-            self._writing = engine.execution_options(begin="BEGIN IMMEDIATE", query_only="OFF")
+            # What one row's statement could have to undo is copied for each row: in memory, or it goes to a file.
+            self._writing = engine.execution_options(begin="BEGIN IMMEDIATE", query_only="OFF", temp_store="MEMORY")
             self._reading = engine.execution_options(begin="BEGIN", query_only="ON")
         else:
             self._writing = engine

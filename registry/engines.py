@@ -152,6 +152,7 @@ def make_engine(url: str | URL, *, foreign_keys: bool = True, verdicts_only: boo
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
         connection.exec_driver_sql(f"PRAGMA query_only = {options.get('query_only', 'ON')}")
+        connection.exec_driver_sql(f"PRAGMA temp_store = {options.get('temp_store', 'DEFAULT')}")
         connection.exec_driver_sql(str(options.get("begin", "BEGIN")))
 
     event.listen(engine, "connect", connect)

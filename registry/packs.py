@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from credential.cbor import BadCbor, decode, encode
+import cbor2
+
+from credential.cbor import BadCbor, decode
 from credential.errors import UnavailableError
 from credential.ports import Blobs
 from registry.vault import SEALED_OVERHEAD, RecordKey, place
@@ -191,7 +193,8 @@ def _is_row(row: Any) -> bool:
 
 
 def _head(kind: str, rows: Sequence[_IndexRow]) -> tuple[bytes, tuple[IndexEntry, ...]]:
-    index = encode([kind, [list(row) for row in rows]])
+    # For integers, byte strings and one text cbor2's is the one encoding that credential/cbor.py reads.
+    index = cbor2.dumps([kind, rows], canonical=True)
     head = b"".join((MAGIC, len(index).to_bytes(_LENGTH_BYTES, "big"), index))
     return head, tuple(_entries(len(head), rows))
 

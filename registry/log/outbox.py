@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from credential.leaves import parse_leaf
+from credential.leaves import require_leaves
 from registry.columns import insert_columns, table_of
 from registry.log.tables import LogLeafRow
 
@@ -22,8 +22,7 @@ def put_leaves(session: Session, leaves: Sequence[bytes]) -> list[int]:
     Raises:
         BadLeaf: something is not a leaf of credential/leaves.py.
     """
-    for leaf in leaves:
-        parse_leaf(leaf)
+    require_leaves(leaves)
     if session.get_bind().dialect.name == "sqlite":
         return _put_counted(session, leaves)
     ids: list[int] = []
