@@ -16,6 +16,7 @@ end is one credential a row, with the serial that approval gave it.
    signature where the issuer wants it; the tail is sealed under its row's key.
    Before that, what was reserved is stored beside the database, encrypted, so
    that not even a restored older database makes a printed certificate unknown.
+   The first one of each layout is examined, clause by clause (sampling.py).
 4. Store: the prefixes, then all tails as one pack, durably and create-only,
    under the name fixed in step 1. If the pack is there already, a run before
    this one was killed after step 4, or another worker was quicker: it is read
@@ -310,6 +311,9 @@ def _print_pack(
         memory = line.pack_memory.pop()
     writer = PackWriter("tail", name, len(reserved), memory)
     for one, printed in zip(reserved, print_all(line, reserved, claims, proofs), strict=True):
+        photo = one.photo is not None
+        if line.sample is not None and line.sample.is_due(chunk.batch_id, photo=photo):
+            line.sample.examine(chunk.batch_id, line.printer.prefix(photo=photo).content + printed.tail, photo=photo)
         writer.add(one.key, one.row_number, printed.tail, printed.digest, printed.length, printed.prefix_digest)
     content, pack = writer.finish()
     with content:

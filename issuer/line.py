@@ -8,6 +8,7 @@ from typing import Protocol
 from credential.model import Claims
 from credential.ports import Signer
 from issuer.office import Office
+from issuer.sampling import DocumentSample
 
 
 class CompiledPrefix(Protocol):
@@ -141,6 +142,7 @@ class IssuingLine:
             files that are found, not about ones just made.
         now: the current moment, UTC.
         stamping: None for signatures without time stamps (B-B).
+        sample: picks certificates to be examined before their pack is stored; None for none.
         pack_memory: where the last packs were put together, for the next ones; nothing in it is to be read.
     """
 
@@ -151,4 +153,5 @@ class IssuingLine:
     check_document: Callable[[bytes, bytes], None]
     now: Callable[[], datetime]
     stamping: Stamping | None = None
+    sample: DocumentSample | None = None
     pack_memory: list[bytearray] = field(default_factory=list, repr=False, compare=False)

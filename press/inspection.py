@@ -1,14 +1,20 @@
 """A template as a whole: it loads, both layouts compile, and every sample prints as a conforming certificate."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from credential.errors import Error
-from press.conformance import check_document
+from credential.errors import Error, InputError
+from press.conformance import check_document, require_conformance
 from press.fonts import FontLibrary
+from press.issuer_look import IssuerLook
 from press.samples import SamplePress
 from press.template import Template
 from press.template_file import load_template
+
+_FOUND_RIGHT: Final[set[tuple[bytes, IssuerLook]]] = set()
+"""What this process has found right: digests of templates with the looks of issuers, of which there are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +85,25 @@ def _check_samples(template: Template, samples: SamplePress) -> TemplateReport:
         printed.append(name)
     lengths = tuple(len(prefix.content) for prefix in prefixes.values())
     return TemplateReport(tuple(findings), tuple(printed), samples.press.qr_budget, lengths, longest)
+
+
+def require_conforming_look(
+    template: Template, look: IssuerLook, fonts: FontLibrary, *, cache_folder: Path | None = None
+) -> None:
+    """Print one sample of each layout as an issuer's certificates will look, and check it, before any is numbered.
+
+    The key is one of the moment, and nothing is kept. A sample that does not fit
+    this issuer's page is passed over: what is to be issued was laid out by itself.
+
+    Raises:
+        NonconformingDocument: certificates of this template and issuer would not be what they say.
+        BadTemplate: the samples make no sense, or the artwork does not compile.
+    """
+    if (template.digest, look) in _FOUND_RIGHT:
+        return
+    samples = SamplePress(template, fonts, look=look, cache_folder=cache_folder)
+    by_layout = {sample.record.photo is not None: name for name, sample in samples.samples.items()}
+    for name in by_layout.values():
+        with suppress(InputError):
+            require_conformance(samples.print(name).document)
+    _FOUND_RIGHT.add((template.digest, look))

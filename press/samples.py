@@ -110,12 +110,26 @@ def load_samples(template: Template) -> tuple[IssuerLook, Mapping[str, Sample]]:
 class SamplePress:
     """Prints a template's samples with a key of the moment.
 
+    Args:
+        template: checked.
+        fonts: the pinned faces.
+        look: of an issuer, instead of the samples' own.
+        cache_folder: as a press has it.
+
     Raises:
         BadTemplate: the samples make no sense.
     """
 
-    def __init__(self, template: Template, fonts: FontLibrary, *, cache_folder: Path | None = None) -> None:
-        self.look, self.samples = load_samples(template)
+    def __init__(
+        self,
+        template: Template,
+        fonts: FontLibrary,
+        *,
+        look: IssuerLook | None = None,
+        cache_folder: Path | None = None,
+    ) -> None:
+        own, self.samples = load_samples(template)
+        self.look = look or own
         self._signer = ThrowawaySigner()
         chain = (self._signer.certificate(),)
         self.press = Press(template, self.look, fonts, self._signer, chain, cache_folder=cache_folder)
@@ -134,7 +148,7 @@ class SamplePress:
         photo = sample.record.photo
         prefix = self.press.prefix(photo is not None)
         digest = None if photo is None else hashlib.sha256(photo).digest()
-        claims = replace(sample.claims, photo_digest=digest, template_digest=prefix.digest)
+        claims = replace(sample.claims, issuer_name=self.look.name, photo_digest=digest, template_digest=prefix.digest)
         message = sign_message(encode_claims(claims), self._signer)
         fitted = fit_qr_claims(
             claims,

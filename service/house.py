@@ -15,8 +15,11 @@ from issuer.change import ChangeDesk
 from issuer.engine import Engine, ProcessPool, Records, SingleProcess
 from issuer.issue import IssuingLine
 from issuer.office import BEIJING, Office
+from issuer.sampling import DocumentSample
 from keys.store import KeyStore
+from press.conformance import require_conformance
 from press.fonts import FontLibrary
+from press.inspection import require_conforming_look
 from press.press import Press
 from press.template import Template
 from registry.database import Database, current_revision, migrate, open_database
@@ -256,6 +259,7 @@ class House:
             check_document=self.check_document,
             now=self.now,
             stamping=stamping(SignatureProfile(issuer.settings.signature_profile), press, lambda: self.timestamps),
+            sample=DocumentSample(require_conformance),
         )
 
     def keep_template(self, line: IssuingLine) -> None:
@@ -263,9 +267,11 @@ class House:
 
         Raises:
             TemplateChanging: the folder is no longer what the line was opened with.
+            NonconformingDocument: its certificates would not be what they say.
         """
         press = line.printer
         if isinstance(press, Press):  # measurements may print with something that has no template
+            require_conforming_look(press.template, press.look, self.fonts, cache_folder=self.folder.cache / "prefixes")
             self.templates.keep(press.template, press, self.now())
 
     def engine(self, line: IssuingLine, rows: int) -> Engine:
