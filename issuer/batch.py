@@ -289,14 +289,15 @@ def _store_photos(
     office: Office, records: Sequence[Record], keys: Sequence[RecordKey]
 ) -> tuple[dict[int, tuple[str, int, int]], list[Pack]]:
     """Store the photos of a batch, each sealed under its row's key; returns where each one is."""
-    with_photo = [(one, key) for one, key in zip(records, keys, strict=True) if one.photo is not None]
+    # By place: a caller may make its records, with their photos, as they are asked for.
+    with_photo = [at for at, one in enumerate(records) if one.photo is not None]
     places: dict[int, tuple[str, int, int]] = {}
     packs = []
     for start in range(0, len(with_photo), CHUNK_ROWS):
         name = f"photos/{office.random(16).hex()}"
         items = [
             PackItem(one.row, key.seal_bytes(one.photo or b"", item_place("photo", name, one.row)))
-            for one, key in with_photo[start : start + CHUNK_ROWS]
+            for one, key in ((records[at], keys[at]) for at in with_photo[start : start + CHUNK_ROWS])
         ]
         parts, pack = build_pack("photo", name, items)
         office.blobs.create(name, parts)
