@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.stopwatch import Stopwatch
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -54,6 +56,15 @@ class Stage:
     cpu_ms: float
     percent_of_wall: float
     calls: int
+
+    @classmethod
+    def all_of(cls, stopwatch: Stopwatch, rows: int) -> "tuple[Stage, ...]":
+        """Turn what a stopwatch booked for so many certificates into stages."""
+        total = sum(spent.wall for spent in stopwatch.spent.values())
+        return tuple(
+            cls(name, 1e3 * spent.wall / rows, 1e3 * spent.cpu / rows, 100 * spent.wall / total, spent.calls)
+            for name, spent in stopwatch.spent.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)

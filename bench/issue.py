@@ -14,7 +14,6 @@ is measured and what is not. For each kind of PDF key, in a data folder of its o
 """
 
 import argparse
-import hashlib
 import json
 import os
 import resource
@@ -28,14 +27,13 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.hashes import SHA256
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.figures import Figures, Opening, Rate, Result, Sizes, Spread, Stage, Workers
 from bench.installation import ISSUER, PASSPHRASE, TEMPLATE, Installation, in_new_process
+from bench.raw import raw_rate
+from bench.scale import show_scale
 from bench.stopped import Job, StoppedHouse, StoppedPrinter
 from bench.stopwatch import Stopwatch
 from bench.surroundings import describe
@@ -84,25 +82,11 @@ def timed(work: Callable[[], object]) -> Timed:
     return Timed(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def raw_rate(signer: FileSigner) -> tuple[float, float]:
-    """Sign a digest again and again with the bare key; returns operations a second on the clock and on the core."""
-    key, digest, count = signer.private_key, hashlib.sha256(b"document").digest(), 0
-    wall, cpu = time.perf_counter(), time.process_time()
-    while time.perf_counter() - wall < RAW_SECONDS:
-        for _ in range(10):
-            if isinstance(key, rsa.RSAPrivateKey):
-                key.sign(digest, padding.PKCS1v15(), Prehashed(SHA256()))
-            elif isinstance(key, ec.EllipticCurvePrivateKey):
-                key.sign(digest, ec.ECDSA(Prehashed(SHA256())))
-        count += 10
-    return count / (time.perf_counter() - wall), count / (time.process_time() - cpu)
-
-
 def beside_raw(signer: FileSigner, work: Callable[[], object]) -> Timed:
     """Time a piece of work between two measurements of the raw key."""
-    before = raw_rate(signer)
+    before = raw_rate(signer, RAW_SECONDS)
     spent = timed(work)
-    after = raw_rate(signer)
+    after = raw_rate(signer, RAW_SECONDS)
     return Timed(spent.wall, spent.cpu, statistics.mean((before[0], after[0])), statistics.mean((before[1], after[1])))
 
 
@@ -208,11 +192,7 @@ class Measurement:
         batch = self.installation.approved_batch(self._line, rows)
         house.run(line, batch)
         total = sum(spent.wall for spent in stopwatch.spent.values())
-        stages = tuple(
-            Stage(name, 1e3 * spent.wall / rows, 1e3 * spent.cpu / rows, 100 * spent.wall / total, spent.calls)
-            for name, spent in stopwatch.spent.items()
-        )
-        return stages, rows / total, printer, batch
+        return Stage.all_of(stopwatch, rows), rows / total, printer, batch
 
     def _press_alone(self, printer: StoppedPrinter) -> tuple[Rate, Sizes]:
         """Step 4: a press that knows the faces, and no text but those of its first tenth of jobs."""
@@ -255,10 +235,14 @@ class Measurement:
 
 
 def _print_all(press: Press, jobs: Sequence[Job], printed: list[Printed] | None = None) -> None:
-    for claims, parts in jobs:
-        one = press.print(claims, **parts)
-        if printed is not None:
-            printed.append(one)
+    """Print chunk after chunk, as issuer/printing.py does."""
+    for start in range(0, len(jobs), CHUNK_ROWS):
+        chunk = jobs[start : start + CHUNK_ROWS]
+        press.draw([parts["qr_text"] for _, parts in chunk])
+        for claims, parts in chunk:
+            one = press.print(claims, **parts)
+            if printed is not None:
+                printed.append(one)
 
 
 def measure(options: Options, algorithms: Sequence[Algorithm], folder: Path | None, console: Console) -> Figures:
@@ -294,6 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--key", action="append", type=Algorithm, choices=[*ALGORITHMS, Algorithm.RSA_3072], dest="keys"
     )
     parser.add_argument("--workers", type=int, default=0, help="also measure so many processes against one")
+    parser.add_argument("--scale", action="store_true", help="instead: batches of growing size, each in a new process")
     parser.add_argument("--folder", type=Path, help="where the temporary data goes; a disk, not a tmpfs")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write-readme", action="store_true", help="put the figures into bench/README.md")
@@ -301,6 +286,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = Options(asked.rows or (QUICK_ROWS if asked.quick else ROWS), asked.repeats, asked.workers)
     if options.rows < 10 or options.repeats < 1:
         parser.error("at least 10 rows and one repetition are needed")
+    if asked.scale:
+        return show_scale(asked.keys or ALGORITHMS[:1], asked.folder, quick=asked.quick, write=asked.write_readme)
     figures = measure(options, asked.keys or ALGORITHMS, asked.folder, Console(stderr=True))
     if asked.json:
         print(json.dumps(figures.to_json(), ensure_ascii=False, indent=1))

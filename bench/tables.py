@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Figures, Result, Surroundings, Workers
+from bench.figures import Figures, Result, Stage, Surroundings, Workers
 from credential.ports import Algorithm
 
 BEGIN, END = "<!-- figures: written by `bench/issue.py --write-readme` -->\n", "<!-- end of figures -->\n"
@@ -55,13 +55,13 @@ def openings(results: Sequence[Result]) -> list[tuple[str, ...]]:
     ]
 
 
-def stages(result: Result) -> list[tuple[str, ...]]:
+def stages(found: Sequence[Stage]) -> list[tuple[str, ...]]:
     """Where the time of the pipeline went."""
     rows = [("stage", "ms on the clock", "ms CPU", "share of the clock", "calls")]
-    for one in sorted(result.stages, key=lambda stage: -stage.wall_ms):
+    for one in sorted(found, key=lambda stage: -stage.wall_ms):
         cells = (f"{one.wall_ms:.4f}", f"{one.cpu_ms:.4f}", f"{one.percent_of_wall:.1f} %", f"{one.calls:,}")
         rows.append((one.name, *cells))
-    wall, cpu = (sum(getattr(one, what) for one in result.stages) for what in ("wall_ms", "cpu_ms"))
+    wall, cpu = (sum(getattr(one, what) for one in found) for what in ("wall_ms", "cpu_ms"))
     return [*rows, ("all", f"{wall:.4f}", f"{cpu:.4f}", "100 %", "")]
 
 
@@ -87,7 +87,7 @@ def tables(figures: Figures) -> list[tuple[str, list[tuple[str, ...]]]]:
     return [
         ("Against the targets", targets(results)),
         ("Rates", summary(results)),
-        *((f"Stages, {one.algorithm}, per certificate", stages(one)) for one in results),
+        *((f"Stages, {one.algorithm}, per certificate", stages(one.stages)) for one in results),
         ("Until the first certificate", openings(results)),
         ("Sizes", sizes(results)),
     ]
@@ -128,25 +128,45 @@ def _aims(one: Result) -> Iterator[tuple[str, float, float, str, bool]]:
 def show(figures: Figures, console: Console) -> None:
     """Print the tables for people."""
     console.print(about(figures.surroundings), markup=False)
-    for title, (head, *rows) in tables(figures):
-        table = Table(title=title, title_justify="left")
-        for at, cell in enumerate(head):
-            table.add_column(cell, justify="right" if at else "left")
-        for row in rows:
-            table.add_row(*(cell.replace("**", "") for cell in row))
-        console.print(table)
+    for title, rows in tables(figures):
+        print_table(console, title, rows)
 
 
 def rewrite(page: str, figures: Figures) -> str:
     """Put the figures between the two marks of a page."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    parts = [about(figures.surroundings)]
-    for title, (head, *rows) in tables(figures):
-        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---", *("---:" for _ in head[1:])], *rows)]
-        parts.append("\n".join([f"### {title}", "", *lines]))
+    return between(page, (BEGIN, END), [about(figures.surroundings), *(titled(*one) for one in tables(figures))])
+
+
+def between(page: str, marks: tuple[str, str], parts: Sequence[str]) -> str:
+    """Put paragraphs between two marks of a page; the rest stays.
+
+    Raises:
+        ValueError: the page has not the two marks, in their order.
+    """
+    before, begin, rest = page.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    if not (begin and end):
+        raise ValueError(f"the page has no {marks[0].strip()} ... {marks[1].strip()}")
     body = "\n\n".join(parts)
-    return f"{before}{BEGIN}\n{body}\n\n{END}{after}"
+    return f"{before}{begin}\n{body}\n\n{end}{after}"
+
+
+def titled(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+    """A table of Markdown under its title; numbers stand to the right."""
+    head, *rest = rows
+    lines = ["| " + " | ".join(row) + " |" for row in (head, ["---", *("---:" for _ in head[1:])], *rest)]
+    return "\n".join([f"### {title}", "", *lines])
+
+
+def print_table(console: Console, title: str, rows: Sequence[tuple[str, ...]]) -> None:
+    """The same on a console."""
+    head, *rest = rows
+    table = Table(title=title, title_justify="left")
+    for at, cell in enumerate(head):
+        table.add_column(cell, justify="right" if at else "left")
+    for row in rest:
+        table.add_row(*(cell.replace("**", "") for cell in row))
+    console.print(table)
 
 
 def about(where: Surroundings) -> str:

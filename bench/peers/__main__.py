@@ -25,7 +25,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.installation import Installation
-from bench.issue import raw_rate, timed
+from bench.issue import RAW_SECONDS, timed
 from bench.peers.certificates import LOOK, Certificate, certificates, write_jobs
 from bench.peers.figures import Kept, Result, Run
 from bench.peers.installing import FOLDER, ROOT
@@ -33,6 +33,7 @@ from bench.peers.key_material import KeyMaterial, PrivateKey, certify, create_ke
 from bench.peers.known import PEERS, Peer, PeerFailed, Running
 from bench.peers.report import publish, show
 from bench.peers.verified import BadCertificate, verify
+from bench.raw import raw_rate
 from bench.surroundings import describe
 from credential.ports import Algorithm
 from keys.file_signer import FileSigner
@@ -152,7 +153,7 @@ class Bench:
             kept.unlink(missing_ok=True)
 
     def _raw(self) -> float:
-        return raw_rate(self._signer)[1]
+        return raw_rate(self._signer, RAW_SECONDS / 2)[1]
 
     def _press(self) -> tuple[float, float]:
         """Print people who are new to the press: certificates a second on the core and on the clock."""
@@ -162,6 +163,8 @@ class Bench:
 
 
 def _print_all(press: Press, made: Sequence[Certificate]) -> None:
+    """Print a chunk as issuer/printing.py does: its QR codes are drawn together."""
+    press.draw([one.qr_text for one in made])
     for one in made:
         one.printed_by(press)
 

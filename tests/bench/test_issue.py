@@ -106,7 +106,7 @@ def test_shares_are_taken_in_each_repetition() -> None:
 
 def test_the_raw_key_is_timed_just_before_and_just_after(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = iter([(10.0, 20.0), (30.0, 60.0)])
-    monkeypatch.setattr(bench.issue, "raw_rate", lambda _signer: next(rates))
+    monkeypatch.setattr(bench.issue, "raw_rate", lambda _signer, _seconds: next(rates))
 
     found = beside_raw(generate_key(Algorithm.P256), lambda: None)
 
