@@ -82,10 +82,15 @@ def wrap(run: Run, width: float, *, indent: float = 0, is_even: bool = True) -> 
         even = sum(run.advances) / fewest
         while even <= width:
             lines = _break(run, even, indent, at_separator=at_separator)
-            if len(lines) <= fewest:
+            if len(lines) <= fewest and not (at_separator and breaks_a_name(run, lines)):
                 return lines
             even += _EVEN_STEP
     return filled
+
+
+def breaks_a_name(run: Run, cuts: list[Cut]) -> bool:
+    """Whether a line of a name with separators ends within one of its parts."""
+    return _SEPARATOR in run.text and any(run.text[cut.end - 1] != _SEPARATOR for cut in cuts[:-1])
 
 
 def _break(run: Run, width: float, indent: float, *, at_separator: bool) -> list[Cut]:

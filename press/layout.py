@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from credential.errors import InputError
 from credential.schema import PARAGRAPH_MARK
-from press.breaking import Cut, Run, read_run, wrap
+from press.breaking import Cut, Run, breaks_a_name, read_run, wrap
 from press.fonts import FontChain, Glyph
 from press.glyphs import UNITS_PER_EM
 from press.punctuation import MARKS, blank_after, blank_before, half, tightened
@@ -25,7 +25,7 @@ _AIR = 4.5  # points that wrapped lines leave free in the height of their box, s
 _RULE = 1.0  # points; wrapped lines stand so much higher than the middle, as a row's rule lies within its box
 _SHARE_BEFORE = {"left": 0.0, "centre": 0.5, "right": 1.0}  # of the width that a line leaves free
 _SLACK = 0.01  # points; for rounding, far below what an eye or a printer resolves
-_MOST_STRETCH = 0.1  # em between two characters of a line that is stretched to the width of its box
+_MOST_STRETCH = 0.15  # em between two characters of a line that is stretched to the width of its box
 
 
 class Overflow(InputError):
@@ -163,20 +163,38 @@ def _fit_columns(text: str, frame: Frame, key: str) -> Setting:
 def _fit_lines(paragraphs: list[str], frame: Frame, key: str) -> Setting:
     where = frame.where
     runs = [read_run(one, frame.chain) for one in paragraphs]
-    indent = where.indent * UNITS_PER_EM
-    # A wrapped text may be as large as the rules allow for one line, then smaller; its height must fit too.
     size = where.one_line_size
-    height = frame.box.height * POINTS_PER_MM - _AIR + _SLACK
     while where.lines > 1 and size >= where.min_size:
-        fitting = min(where.lines, 1 + int((height - size) / (size * where.leading)))
-        width = (frame.width + _SLACK) / size * UNITS_PER_EM
-        # Breaking is slow; no way of breaking needs fewer lines than the characters fill.
-        if sum([1 + int((run.least + indent - 1) / width) for run in runs]) <= fitting:
-            cuts = [wrap(run, width, indent=indent, is_even=not where.is_filled) for run in runs]
-            if sum(map(len, cuts)) <= fitting:
-                return _place_lines(list(zip(runs, cuts, strict=True)), size, frame)
+        cuts = _cut(runs, size, frame)
+        if cuts:
+            # A name in two halves reads better a little smaller than broken within one of its parts.
+            if not where.is_filled and _breaks_a_name(runs, cuts):
+                for smaller in (size - _SIZE_STEP, size - 2 * _SIZE_STEP):
+                    tried = _cut(runs, smaller, frame) if smaller >= where.min_size else []
+                    if tried and not _breaks_a_name(runs, tried):
+                        return _place_lines(list(zip(runs, tried, strict=True)), smaller, frame)
+            return _place_lines(list(zip(runs, cuts, strict=True)), size, frame)
         size -= _SIZE_STEP
     raise Overflow(key, sum(map(len, paragraphs)))
+
+
+def _breaks_a_name(runs: list[Run], cuts: list[list[Cut]]) -> bool:
+    return any(breaks_a_name(run, lines) for run, lines in zip(runs, cuts, strict=True))
+
+
+def _cut(runs: list[Run], size: float, frame: Frame) -> list[list[Cut]]:
+    """Break paragraphs at a size; nothing where the lines are more than the box holds."""
+    where = frame.where
+    # A wrapped text may be as large as the rules allow for one line, then smaller; its height must fit too.
+    height = frame.box.height * POINTS_PER_MM - _AIR + _SLACK
+    fitting = min(where.lines, 1 + int((height - size) / (size * where.leading)))
+    width = (frame.width + _SLACK) / size * UNITS_PER_EM
+    indent = where.indent * UNITS_PER_EM
+    # Breaking is slow; no way of breaking needs fewer lines than the characters fill.
+    if sum([1 + int((run.least + indent - 1) / width) for run in runs]) > fitting:
+        return []
+    cuts = [wrap(run, width, indent=indent, is_even=not where.is_filled) for run in runs]
+    return cuts if sum(map(len, cuts)) <= fitting else []
 
 
 def _place_lines(paragraphs: list[tuple[Run, list[Cut]]], size: float, frame: Frame) -> Setting:

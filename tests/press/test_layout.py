@@ -18,7 +18,7 @@ def frame(library: FontLibrary, *, align: str = "left", lines: int = 2, spread: 
     return Frame(where, box, library.chain("kai", "song"), PAGE)
 
 
-def extents(setting: Setting, used: Frame) -> list[tuple[float, float, float, float]]:
+def extents(setting: Setting) -> list[tuple[float, float, float, float]]:
     """Left, right, bottom and top of each line's em boxes, points; blanks of marks at its ends are no part of it."""
     size = setting.size
     return [
@@ -51,7 +51,7 @@ def ink(setting: Setting) -> list[tuple[float, float]]:
 def test_whatever_fits_stays_inside_its_box(library: FontLibrary, text: str) -> None:
     used = frame(library)
     setting = fit(text, used, "name")
-    for left, right, bottom, top in extents(setting, used):
+    for left, right, bottom, top in extents(setting):
         assert left >= BOX.x * POINTS_PER_MM - 0.02
         assert right <= (BOX.x + BOX.width) * POINTS_PER_MM + 0.02
         assert bottom >= (PAGE - BOX.y - BOX.height) * POINTS_PER_MM
@@ -99,6 +99,13 @@ def test_a_name_is_broken_after_a_separator(library: FontLibrary) -> None:
     assert lines[0].text.endswith("·")
 
 
+def test_a_name_is_set_smaller_rather_than_broken_within_a_part(library: FontLibrary) -> None:
+    name = "古丽巴哈尔阿卜杜热合曼艾尔肯江玉素甫·买买提艾力江"  # the first part is too long for two lines of 10
+    setting = fit(name, frame(library), "name")
+    assert [line.text[-1] for line in setting.lines] == ["·", "江"]
+    assert fit("阿" * len(name), frame(library), "name").size - 1 <= setting.size < 10
+
+
 def test_punctuation_never_begins_a_line(library: FontLibrary) -> None:
     for length in range(15, 40):
         lines = fit("评" * length + "，审" * 4, frame(library), "statement").lines
@@ -113,7 +120,7 @@ def test_numbers_stay_whole(library: FontLibrary) -> None:
 @pytest.mark.parametrize("align", ["left", "centre", "right"])
 def test_text_is_aligned_in_its_box(library: FontLibrary, align: str) -> None:
     used = frame(library, align=align)
-    left, right, bottom, top = extents(fit("馆员", used, "title"), used)[0]
+    left, right, bottom, top = extents(fit("馆员", used, "title"))[0]
     box_left, box_right = BOX.x * POINTS_PER_MM, (BOX.x + BOX.width) * POINTS_PER_MM
     middle = (PAGE - BOX.y - BOX.height / 2) * POINTS_PER_MM
     wanted = {
@@ -127,7 +134,7 @@ def test_text_is_aligned_in_its_box(library: FontLibrary, align: str) -> None:
 
 def test_a_short_label_is_spread(library: FontLibrary) -> None:
     used = frame(library, spread=4)
-    left, right, *_ = extents(fit("姓名", used, "label"), used)[0]
+    left, right, *_ = extents(fit("姓名", used, "label"))[0]
     assert right - left == pytest.approx(4 * 15)
 
 
@@ -152,5 +159,5 @@ def test_paragraphs_fill_lines_of_their_own_from_the_top(library: FontLibrary, p
         while "".join(taken.split()) != "".join(paragraph.split()):
             taken += next(lines)  # the lines of one paragraph hold all of it, and nothing of the next
     assert next(lines, None) is None
-    assert extents(setting, used)[0][3] == pytest.approx((PAGE - 100) * POINTS_PER_MM)
-    assert all(bottom >= (PAGE - 160) * POINTS_PER_MM for _, _, bottom, _ in extents(setting, used))
+    assert extents(setting)[0][3] == pytest.approx((PAGE - 100) * POINTS_PER_MM)
+    assert all(bottom >= (PAGE - 160) * POINTS_PER_MM for _, _, bottom, _ in extents(setting))
