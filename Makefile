@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: demo serve test soak check bench bench-peers docs lock clean help
+.PHONY: demo serve test soak check bench bench-peers docs lock looks-approve clean help
 
 demo: $(VENV)/.runtime ## issue and verify 195 sample certificates, in a folder of their own
 	@$(BIN)/yinzheng demo
@@ -49,11 +49,14 @@ lock: $(VENV)/.dev ## pin what requirements/*.in ask for, with hashes
 	@$(COMPILE) $(ARGS) requirements/peers.in --output-file requirements/peers.txt
 	@$(BIN)/python -m pytest tests/test_architecture.py -k registry_host
 
+looks-approve: $(VENV)/.dev ## draw the pictures anew that certificates must look like; look at them before committing
+	@$(BIN)/python -m tests.looks.approve
+
 clean: ## remove what was installed and built; data and keys stay
 	rm -rf $(VENV) .peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 # A stamp file says what is installed; it is older than the requirements when they have changed.
 
