@@ -184,6 +184,12 @@ class StoppedPrinter:
         """Of the press."""
         return self._printer.prefix(photo=photo)
 
+    def draw(self, qr_texts: Sequence[str]) -> None:
+        """Draw, and book it."""
+        self._watch.enter(PRESS)
+        self._printer.draw(qr_texts)
+        self._watch.leave()
+
     def print(
         self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str
     ) -> PrintedDocument:

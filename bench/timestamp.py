@@ -157,6 +157,9 @@ class _Recorder:
     def prefix(self, *, photo: bool) -> CompiledPrefix:
         return self._printer.prefix(photo=photo)
 
+    def draw(self, qr_texts: Sequence[str]) -> None:
+        self._printer.draw(qr_texts)
+
     def print(self, claims: Claims, **parts: Any) -> PrintedDocument:
         self.asked.append((claims, parts))
         return self._printer.print(claims, **parts)

@@ -61,6 +61,10 @@ class Printer(Protocol):
         """The prefix for certificates with or without photo."""
         ...
 
+    def draw(self, qr_texts: Sequence[str]) -> None:
+        """Draw the QR codes of certificates that are printed next."""
+        ...
+
     def print(
         self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str
     ) -> PrintedDocument:

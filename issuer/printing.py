@@ -30,6 +30,7 @@ def print_all(
     if line.stamping is not None:
         yield from _print_stamped(line.stamping, reserved, claims, proofs, photos)
         return
+    line.printer.draw([one.qr_text for one in reserved])
     for one, of, proof, photo in zip(reserved, claims, proofs, photos, strict=True):
         yield line.printer.print(of, photo=photo, qr_text=one.qr_text, message=one.claims, proof=proof)
 

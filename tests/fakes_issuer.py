@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -125,6 +125,9 @@ class FakePress:
 
     def prefix(self, *, photo: bool) -> FakePrefix:
         return FakePrefix(f"%PDF {self.artwork} {'with' if photo else 'without'} photo\n".encode())
+
+    def draw(self, qr_texts: Sequence[str]) -> None:
+        """Nothing to draw: the text stands in the document."""
 
     def print(self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str) -> FakePrinted:
         assert claims.photo_digest == (None if photo is None else hashlib.sha256(photo).digest())
