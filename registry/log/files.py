@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from time import perf_counter
 
 _MODE = 0o644  # the log and the status lists are public
 _SYNC_AT_ONCE = 16
-"""Threads that wait for the disk: it brings many files down in little more than the time of one."""
+"""Threads that wait for a slow disk: it brings many files down in little more than the time of one."""
 
 _FEW = 4  # files that are not worth a thread
+_SLOW_SECONDS = 0.001  # a file that takes less is on the disk before a thread for the next would have begun
 
 
 def replace_durably(files: Mapping[Path, bytes]) -> None:
@@ -52,13 +54,18 @@ def _write(handle: int, content: bytes) -> None:
 
 
 def _sync(handles: Sequence[int]) -> None:
-    if len(handles) <= _FEW:
-        for handle in handles:
-            os.fsync(handle)
-        return
-    with ThreadPoolExecutor(_SYNC_AT_ONCE) as pool:
-        for _ in pool.map(os.fsync, handles):
-            pass
+    """Bring files down to the disk, one after another while it is quick, else together."""
+    done = 0
+    is_quick = True
+    while done < len(handles) and (is_quick or len(handles) - done <= _FEW):
+        started = perf_counter()
+        os.fsync(handles[done])
+        done += 1
+        is_quick = perf_counter() - started < _SLOW_SECONDS
+    if done < len(handles):
+        with ThreadPoolExecutor(_SYNC_AT_ONCE) as pool:
+            for _ in pool.map(os.fsync, handles[done:]):
+                pass
 
 
 def _make_folder(folder: Path) -> None:
