@@ -14,7 +14,7 @@ _LEAST_SIZE = 4.0  # points
 
 _BOX = re.compile(r"^(\w*box|\w*plain) = \[([^\]]*)\]$", re.MULTILINE)
 _SIZE = re.compile(r"^((?:label_)?(?:one_line_|min_)?size) = ([0-9.]+)$", re.MULTILINE)
-_LENGTH = re.compile(r"^(radius|char_height|bottom_y|bottom_height) = ([0-9.]+)$", re.MULTILINE)
+_LENGTH = re.compile(r"^(radius|char_height|bottom_y|bottom_height|(?:label_)?column) = ([0-9.]+)$", re.MULTILINE)
 _PAGE = re.compile(r"^page_mm = \[([0-9.]+), *([0-9.]+)\]$", re.MULTILINE)
 _ARTWORK = re.compile(r'^artwork = "[^"]*"$', re.MULTILINE)
 _TITLE_LINES = re.compile(r"\A(?:#[^\n]*\n)*")
