@@ -27,7 +27,10 @@ _FILTERS = frozenset(
 # Architectural limits of PDF/A-3 (ISO 19005-3, 6.1.13).
 _MAX_INTEGER, _MIN_INTEGER = 2**31 - 1, -(2**31)
 _MAX_REAL, _MIN_REAL = Decimal("3.403e38"), Decimal("1.175e-38")
-_MAX_STRING, _MAX_NAME, _MAX_OBJECTS, _MAX_DEPTH = 32767, 127, 8_388_607, 28
+_MAX_STRING, _MAX_OBJECTS, _MAX_DEPTH = 32767, 8_388_607, 28
+# Numbers of ten characters and more, none of which is part of a name or a hexadecimal string.
+_LONG_NUMBER = re.compile(rb"(?<![\w.<+#-])[+-]?(?=[\d.]{10})\d*\.?\d*(?![\w.])")
+_LONG_NAME = re.compile(rb"/([^\s/<>\[\](){}%]{128,})")
 _MIN_SIDE, _MAX_SIDE = 3, 14400
 _BOXES = ("/MediaBox", "/CropBox", "/BleedBox", "/TrimBox", "/ArtBox")
 
@@ -137,25 +140,20 @@ def _is_utf8(written: bytes) -> bool:
 def _limits(file: Examined) -> Iterator[str]:
     if len(file.objects) > _MAX_OBJECTS:
         yield f"{len(file.objects)} objects"
-    for place, value in file.scalars:
-        fault = _beyond_limits(value)
-        if fault:
-            yield f"{place}: {fault}"
+    # In the bytes as they are written: pikepdf rounds what is too small to nothing.
+    for number, syntax in file.syntax.items():
+        yield from (f"object {number}: {found[:20]!r}" for found in _LONG_NUMBER.findall(syntax) if _is_beyond(found))
+        yield from (f"object {number}: a name of {len(found)} bytes" for found in _LONG_NAME.findall(syntax))
+    for place, value in file.strings:
+        if len(bytes(value)) > _MAX_STRING:
+            yield f"{place}: a string of {len(bytes(value))} bytes"
 
 
-def _beyond_limits(value: Any) -> str:
-    if isinstance(value, pikepdf.String):
-        length = len(bytes(value))
-        return f"a string of {length} bytes" if length > _MAX_STRING else ""
-    if isinstance(value, pikepdf.Name | str):
-        length = len(str(value).encode()) - 1
-        return f"a name of {length} bytes" if length > _MAX_NAME else ""
-    is_number = isinstance(value, int | Decimal) and bool(value)
-    is_whole = isinstance(value, int)
-    is_right = (
-        _MIN_INTEGER <= value <= _MAX_INTEGER if is_whole else not is_number or _MIN_REAL <= abs(value) <= _MAX_REAL
-    )
-    return "" if is_right else f"{value}"
+def _is_beyond(written: bytes) -> bool:
+    number = Decimal(written.decode("ascii"))
+    if b"." in written:
+        return not (_MIN_REAL <= abs(number) <= _MAX_REAL) and bool(number)
+    return not _MIN_INTEGER <= number <= _MAX_INTEGER
 
 
 def _page_sizes(file: Examined) -> Iterator[str]:

@@ -60,12 +60,12 @@ class Examined:
         """Let go of the file."""
         self.pdf.close()
 
-    @cached_property
-    def scalars(self) -> list[tuple[str, Any]]:
-        """Every number, string and name of the file, each with the place where it is written."""
-        return self._gathered.scalars
+    @property
+    def strings(self) -> list[tuple[str, Any]]:
+        """Every string, each with the place where it is written."""
+        return self._gathered.strings
 
-    @cached_property
+    @property
     def arrays(self) -> list[tuple[str, Any]]:
         """Every array, with its place."""
         return self._gathered.arrays
@@ -165,27 +165,28 @@ def _parts(page: Any) -> list[Any]:
 
 
 class _Gathered:
-    """The values of a file, each once: what is referred to is gathered where it is, not where it is used."""
+    """What a file holds, each thing once: what is referred to is gathered where it is, not where it is used."""
 
     def __init__(self) -> None:
         self.having: dict[str, list[tuple[str, Any]]] = {}
         self.arrays: list[tuple[str, Any]] = []
-        self.scalars: list[tuple[str, Any]] = []
+        self.strings: list[tuple[str, Any]] = []
 
     def take(self, place: str, value: Any) -> None:
         if isinstance(value, pikepdf.Dictionary | pikepdf.Stream):
-            for key, member in value.items():
+            members: Any = value.items()  # numbers and truths come as Python's own
+            for key, member in members:
                 self.having.setdefault(key, []).append((place, value))
-                self.scalars.append((place, key))
-                if not getattr(member, "is_indirect", False):
+                if isinstance(member, pikepdf.Object) and not member.is_indirect:
                     self.take(f"{place} {key}", member)
         elif isinstance(value, pikepdf.Array):
             self.arrays.append((place, value))
-            for member in value:
-                if not getattr(member, "is_indirect", False):
+            members = value
+            for member in members:
+                if isinstance(member, pikepdf.Object) and not member.is_indirect:
                     self.take(place, member)
-        else:
-            self.scalars.append((place, value))
+        elif isinstance(value, pikepdf.String):
+            self.strings.append((place, value))
 
 
 def tagged(element: Any) -> str:
