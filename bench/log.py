@@ -7,8 +7,10 @@ synced. SQLite with ``synchronous=FULL``, files on a disk. The leaves are put
 into the outbox before, in the transaction of what they commit to, and that is
 not timed. Nothing is left out of the run itself.
 
-Besides: proofs made a second from those files, and entries a second that a
-monitor works through, who knows nothing but the files and the key.
+Besides, as issuing calls it: one run for a chunk, 500 leaves of certificates
+that are to be printed and 500 of those before them, then the proofs of its 500,
+in process time a certificate. And entries a second that a monitor works
+through, who knows nothing but the files and the key.
 """
 
 import argparse
@@ -39,6 +41,7 @@ from registry.log.tiles import TileFolder
 
 ORIGIN = "bench.example/log"
 TARGET_SECONDS = 0.25
+CHUNK = 500  # certificates
 BEFORE = 300  # leaves in the log before the first run, so that none begins at an empty or full tile
 
 
@@ -89,10 +92,11 @@ def main() -> None:
             rows=given.leaves,
             repeats=given.repeats,
         )
-    wall, cpu, proofs, watched, size = figures
+    wall, cpu, proofs, chunks, watched, size = figures
     is_met = wall.median <= TARGET_SECONDS
     if given.json:
         told = {"append_seconds": wall, "append_cpu_seconds": cpu, "proofs_per_second": proofs}
+        told |= {"chunk_sequenced_cpu_us": chunks[0], "chunk_proven_cpu_us": chunks[1]}
         told |= {"monitor_entries_per_second": watched}
         shown = {name: {"min": one.min, "median": one.median, "max": one.max} for name, one in told.items()}
         print(json.dumps(shown | {"leaves": given.leaves, "log_size": size, "is_met": is_met}))
@@ -104,12 +108,16 @@ def main() -> None:
         )
         print(f"  target {TARGET_SECONDS} s: {'met' if is_met else 'MISSED'}")
         print(f"proofs made and checked: {proofs.text()} a second")
+        print(f"a chunk, processor: {chunks[0].text('.1f')} us a certificate to log its two leaves,")
+        print(f"  {chunks[1].text('.1f')} us to prove one")
         print(f"a monitor works through {watched.text()} entries a second (log of {size:,})")
     sys.exit(0 if is_met else 1)
 
 
-def measure(folder: Path, leaves: int, repeats: int) -> tuple[Spread, Spread, Spread, Spread, int]:
-    """Time runs of the sequencer, then proofs and a monitor's look at all of it."""
+def measure(
+    folder: Path, leaves: int, repeats: int
+) -> tuple[Spread, Spread, Spread, tuple[Spread, Spread], Spread, int]:
+    """Time runs of the sequencer and proofs, those of a chunk, and a monitor's look at all of it."""
     url = f"sqlite:///{folder / 'registry.sqlite'}"
     migrate(url)
     database, key = Database(url), MemoryKey()
@@ -124,6 +132,7 @@ def measure(folder: Path, leaves: int, repeats: int) -> tuple[Spread, Spread, Sp
         reader = LogReader(database, folder / "log")
         made = ids[: min(leaves, 5_000)]
         proofs.append(len(made) / timed(lambda reader=reader, made=made: reader.proofs(made))[0])  # type: ignore[misc] # bound now
+    chunks = measure_chunks(database, log, LogReader(database, folder / "log"), repeats)
     for _ in range(3):
         tiles = TileFolder(folder / "log")
         started = time.perf_counter()
@@ -131,7 +140,18 @@ def measure(folder: Path, leaves: int, repeats: int) -> tuple[Spread, Spread, Sp
         watched.append(checkpoint.size / (time.perf_counter() - started))
     database.close()
     walls, cpus = zip(*runs, strict=True)
-    return Spread.of(walls), Spread.of(cpus), Spread.of(proofs), Spread.of(watched), checkpoint.size
+    return Spread.of(walls), Spread.of(cpus), Spread.of(proofs), chunks, Spread.of(watched), checkpoint.size
+
+
+def measure_chunks(database: Database, log: Log, reader: LogReader, repeats: int) -> tuple[Spread, Spread]:
+    """Microseconds of a core a certificate to log the leaves of a chunk, and to prove those of its claims."""
+    logged, proven = [], []
+    for _ in range(2 * repeats):
+        issued = put(database, CHUNK)
+        put(database, CHUNK)  # the seals of the chunk before
+        logged.append(timed(lambda: log.sequence(datetime.now(UTC)))[1] / CHUNK * 1e6)
+        proven.append(timed(lambda issued=issued: reader.proofs(issued))[1] / CHUNK * 1e6)  # type: ignore[misc] # bound now
+    return Spread.of(logged), Spread.of(proven)
 
 
 if __name__ == "__main__":
