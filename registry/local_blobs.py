@@ -15,6 +15,9 @@ from registry.blob_names import BlobsUnavailable, MissingBlob, check_name
 _INCOMING = ".incoming"
 """Unfinished files; what a kill leaves here belongs to nobody and may be deleted."""
 
+_WRITE_AT_ONCE = 1 << 20
+"""Bytes: given 32 MiB in one call, Linux takes four times as long on ext4 to find memory for them."""
+
 
 class LocalBlobs:
     """A folder of create-only files.
@@ -108,7 +111,7 @@ class LocalBlobs:
 def _write_all(handle: int, part: bytes | memoryview) -> None:
     rest = memoryview(part)
     while rest:
-        rest = rest[os.write(handle, rest) :]
+        rest = rest[os.write(handle, rest[:_WRITE_AT_ONCE]) :]
 
 
 def _sync_folder(folder: Path) -> None:
