@@ -176,7 +176,7 @@ def _read_map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[Any, A
     its shortest form goes there too, to be refused.
     """
     entries: dict[Any, Any] = {}
-    previous = b""
+    small, previous = -1, b""  # the last key that is one byte below 24, which sort first, and the last other one
     past = len(data)
     depth -= 1
     try:
@@ -184,20 +184,24 @@ def _read_map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[Any, A
             start = at
             head = data[at] if depth and at < past else 0xFF
             first = at + 1
+            key: Any = head
             if head < 24:
-                key: Any = head
+                if head <= small:
+                    raise _out_of_order(start)
+                small = head
                 at = first
-            elif 0x60 <= head < 0x78 and first + head - 0x60 <= past:
-                at = first + head - 0x60
-                key = data[first:at].decode()
             else:
-                key, at = _read(data, at, depth)
-                if not isinstance(key, (int, str)):
-                    raise BadCbor("a key is neither number nor text", "键不是数字或文本", start)
-            spelt = data[start:at]
-            if spelt <= previous:
-                raise BadCbor("keys are out of order or stand twice", "键次序错误或重复", start)
-            previous = spelt
+                if 0x60 <= head < 0x78 and first + head - 0x60 <= past:
+                    at = first + head - 0x60
+                    key = data[first:at].decode()
+                else:
+                    key, at = _read(data, at, depth)
+                    if not isinstance(key, (int, str)):
+                        raise BadCbor("a key is neither number nor text", "键不是数字或文本", start)
+                spelt = data[start:at]
+                if spelt <= previous:
+                    raise _out_of_order(start)
+                small, previous = 24, spelt
             head = data[at] if at < past else 0xFF
             first = at + 1
             if 0x60 <= head < 0x78 and first + head - 0x60 <= past:
@@ -218,6 +222,10 @@ def _count(data: bytes, at: int, argument: int) -> int:
     if argument > len(data) - at:
         raise BadCbor("a list or map is cut off", "列表或映射不完整", at)
     return argument
+
+
+def _out_of_order(at: int) -> BadCbor:
+    return BadCbor("keys are out of order or stand twice", "键次序错误或重复", at)
 
 
 def _text(chunk: bytes, at: int) -> str:
