@@ -4,30 +4,34 @@ Widths are in 1/1000 em. Whether lines are filled one after another or evenly
 is the caller's choice.
 """
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import NamedTuple
 
 from press.fonts import FontChain, Glyph
-from press.punctuation import MARKS, NOT_FIRST, NOT_LAST, blank_after, blank_before, half, tightened
+from press.punctuation import MARKS, NOT_FIRST, NOT_LAST, blank_after, blank_before, half, marks_in, tightened
 
 _SEPARATOR = "·"  # between the parts of a name, U+00B7
 _EVEN_STEP = 500
 
 
 class Run(NamedTuple):
-    """A paragraph ready to be broken: one entry a character in each list.
+    """A paragraph ready to be broken.
 
     Attributes:
-        befores, afters: the blank that goes at the beginning or the end of a line.
-        gives: the blank that goes where a line would not fit otherwise.
+        glyphs: one a character.
+        befores, afters: the blank of each that goes at the beginning or the end of a line.
+        sums: width of what stands before each character, and of the whole.
+        given: likewise, the blanks that go where a line would not fit otherwise.
         least: width of the whole without spaces and blanks: no way of breaking needs less.
     """
 
     text: str
     glyphs: list[Glyph]
-    advances: list[int]
+    sums: list[int]
+    given: list[int]
     befores: list[int]
     afters: list[int]
-    gives: list[int]
     least: int
 
 
@@ -50,19 +54,18 @@ def read_run(text: str, chain: FontChain) -> Run:
     Raises:
         MissingGlyph: a character has no glyph.
     """
-    glyphs = chain.glyphs(text)
-    if MARKS.isdisjoint(text):
-        advances = [glyph.advance for glyph in glyphs]
-        none = [0] * len(text)
-        befores, afters, gives = none, none, none
-    else:
-        glyphs = tightened(text, glyphs)
-        advances = [glyph.advance for glyph in glyphs]
-        befores = [blank_before(glyph) for glyph in glyphs]
-        afters = [blank_after(glyph) for glyph in glyphs]
-        gives = [glyph.advance - half(glyph).advance for glyph in glyphs]
-    spaces = sum([advance for char, advance in zip(text, advances, strict=True) if char.isspace()])
-    return Run(text, glyphs, advances, befores, afters, gives, max(1, sum(advances) - sum(gives) - spaces))
+    glyphs = tightened(text, chain.glyphs(text))
+    advances = [glyph.advance for glyph in glyphs]
+    befores, afters, gives = ([0] * len(text) for _ in range(3))
+    for index in marks_in(text):
+        glyph = glyphs[index]
+        befores[index], afters[index] = blank_before(glyph), blank_after(glyph)
+        gives[index] = glyph.advance - half(glyph).advance
+    sums, given = list(accumulate(advances, initial=0)), list(accumulate(gives, initial=0))
+    least = sums[-1] - given[-1]
+    if any(map(str.isspace, text)):
+        least -= sum([advance for char, advance in zip(text, advances, strict=True) if char.isspace()])
+    return Run(text, glyphs, sums, given, befores, afters, max(1, least))
 
 
 def wrap(run: Run, width: float, *, indent: float = 0, is_even: bool = True) -> list[Cut]:
@@ -79,7 +82,7 @@ def wrap(run: Run, width: float, *, indent: float = 0, is_even: bool = True) -> 
         return _with_company(run, filled)
     # Even lines look composed; a last line of one character looks like a mistake.
     for at_separator in (True, False):
-        even = sum(run.advances) / fewest
+        even = run.sums[-1] / fewest
         while even <= width:
             lines = _break(run, even, indent, at_separator=at_separator)
             if len(lines) <= fewest and not (at_separator and breaks_a_name(run, lines)):
@@ -94,24 +97,30 @@ def breaks_a_name(run: Run, cuts: list[Cut]) -> bool:
 
 
 def _break(run: Run, width: float, indent: float, *, at_separator: bool) -> list[Cut]:
-    text, advances = run.text, run.advances
+    text, sums, given = run.text, run.sums, run.given
     if not text:
         return [Cut(0, 0, is_tight=False)]
     lines: list[Cut] = []
-    start, used, given, tight_up_to = 0, indent - run.befores[0], 0, -1
-    for index, advance in enumerate(advances):
-        if used + advance - run.afters[index] > width and index > start:
-            if text[index] in NOT_FIRST and used + advance - given - run.gives[index] <= width:
-                tight_up_to = index  # rather than a mark at the beginning of a line, or a character pulled down to it
-            else:
-                cut = _break_before(text, start, index, at_separator=at_separator)
-                lines.append(_stripped(text, start, cut, is_tight=start <= tight_up_to < cut))
-                start, used = cut, sum(advances[cut:index]) - run.befores[cut]
-                given = sum(run.gives[cut:index])
-        used += advance
-        given += run.gives[index]
-    lines.append(_stripped(text, start, len(text), is_tight=start <= tight_up_to))
-    return lines
+    start = 0
+    while True:
+        room = sums[start] + width - indent
+        # The first character that the line has no room for, found by halving.
+        index = max(bisect_right(sums, room + run.befores[start]) - 1, start + 1)
+        if index < len(text) and sums[index + 1] - run.afters[index] <= room + run.befores[start]:
+            index += 1
+        # Rather than a mark at the beginning of a line, or a character pulled down to it, all blanks go.
+        tight_up_to = -1
+        while index < len(text) and text[index] in NOT_FIRST:
+            if sums[index + 1] - (given[index + 1] - given[start]) > room:
+                break
+            tight_up_to = index
+            index += 1
+        if index >= len(text):
+            lines.append(_stripped(text, start, len(text), is_tight=tight_up_to >= 0))
+            return lines
+        cut = _break_before(text, start, index, at_separator=at_separator)
+        lines.append(_stripped(text, start, cut, is_tight=0 <= tight_up_to < cut))
+        start, indent = cut, 0
 
 
 def _stripped(text: str, start: int, end: int, *, is_tight: bool) -> Cut:

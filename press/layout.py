@@ -202,25 +202,31 @@ def _place_lines(paragraphs: list[tuple[Run, list[Cut]]], size: float, frame: Fr
     lines: list[Line] = []
     y = _first_baseline(frame, size, sum(len(cuts) for _, cuts in paragraphs))
     for run, cuts in paragraphs:
+        indent, last = where.indent * size, cuts[-1]
         for cut in cuts:
-            glyphs = run.glyphs[cut.start : cut.end]
-            if cut.is_tight:
+            start, end, is_tight = cut
+            text, glyphs, blank = run.text[start:end], run.glyphs[start:end], 0
+            width = run.sums[end] - run.sums[start]
+            if is_tight:
                 glyphs = [half(glyph) for glyph in glyphs]
-            indent = where.indent * size if cut is cuts[0] else 0.0
-            tracking = 0.0
-            if where.is_filled and cut is not cuts[-1]:
-                tracking = _stretch(glyphs, frame.width - indent - _width(glyphs) * size, size)
-            line = _place(glyphs, size, frame, tracking, y)
-            lines.append(line._replace(x=line.x + indent))
+                width -= run.given[end] - run.given[start]
+            elif glyphs:
+                blank = run.befores[start]
+                width -= blank + run.afters[end - 1]
+            free = frame.width - indent - width * size / UNITS_PER_EM
+            tracking = _stretch(text, free, size) if where.is_filled and cut is not last else 0.0
+            x = frame.left + indent - blank * size / UNITS_PER_EM
+            lines.append(Line(text, glyphs, x if tracking else x + free * frame.share, y, tracking))
             y -= size * where.leading
+            indent = 0.0
     return Setting(size, tuple(lines))
 
 
-def _stretch(glyphs: list[Glyph], free: float, size: float) -> float:
+def _stretch(text: str, free: float, size: float) -> float:
     """Share what a line of a paragraph leaves free among its characters; words with spaces stay ragged."""
-    if len(glyphs) < 2 or free < 0 or any(glyph.text == " " for glyph in glyphs):
+    if len(text) < 2 or free < 0 or " " in text:
         return 0.0
-    each = free / (len(glyphs) - 1)
+    each = free / (len(text) - 1)
     return each if each <= _MOST_STRETCH * size else 0.0
 
 

@@ -34,16 +34,29 @@ def tightened(text: str, glyphs: list[Glyph]) -> list[Glyph]:
         text: one paragraph.
         glyphs: one a character.
     """
-    tight = list(glyphs)
-    for index, char in enumerate(text):
-        if char not in MARKS:
-            continue
-        before, after = text[index - 1 : index], text[index + 1 : index + 2]
+    tight = glyphs
+    for index in marks_in(text):
+        char, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
+        glyph = glyphs[index]
         if char in _QUOTES and _is_western(text, before, after):
-            tight[index] = _narrow(glyphs[index])
+            glyph = _narrow(glyph)
         elif after in MARKS if char in _CLOSING else before in _OPENING:
-            tight[index] = half(glyphs[index])
+            glyph = half(glyph)
+        if glyph is not glyphs[index]:
+            tight = list(glyphs) if tight is glyphs else tight
+            tight[index] = glyph
     return tight
+
+
+def marks_in(text: str) -> list[int]:
+    """Find the places of the marks of a text; most texts have few, so each kind is searched for."""
+    places = []
+    for mark in MARKS.intersection(text):
+        place = text.find(mark)
+        while place >= 0:
+            places.append(place)
+            place = text.find(mark, place + 1)
+    return places
 
 
 def blank_before(glyph: Glyph) -> int:
