@@ -25,6 +25,7 @@ from press.outline import draw_character
 from press.page import PagePlan, StaticText, plan_page
 from press.prefix_cache import cache_key, read_cached, write_cached
 from press.seal import seal_words
+from press.slender import slender
 from press.syntax import POINTS_PER_MM, colour, deflated, number, numbers, obj, references, stream, text_string
 from press.template import Box, Template
 
@@ -216,13 +217,21 @@ def _resources(plan: PagePlan, glyphs: Sequence[Glyph], writer: ObjectWriter) ->
 
 
 def _static_font(plan: PagePlan, glyphs: Sequence[Glyph], writer: ObjectWriter) -> int:
-    program = subset_font(glyphs)
+    program = subset_font(slender(tuple(glyphs), tuple(_largest_size(plan, glyph) for glyph in glyphs)))
     file = writer.add(deflated(b"/Length1 %d" % len(program), program))
     name = subset_tag(glyphs).encode("ascii") + b"+YinzhengTexts"
     descriptor = writer.add(font_descriptor(_chains(plan), name, file))
     descendant = writer.add(cid_font(name, descriptor, glyphs))
     unicode_map = writer.add(deflated(b"", to_unicode([glyph.text for glyph in glyphs])))
     return writer.add(type0(name, descendant, unicode_map))
+
+
+def _largest_size(plan: PagePlan, glyph: Glyph) -> float:
+    """Give the largest size that a glyph may be set in, by the prefix or by a tail."""
+    frames = [frame for slot in plan.slots for frame in (slot.frame, slot.label) if frame is not None]
+    sizes = [frame.where.size for frame in frames if glyph.face in frame.chain.names]
+    set_here = [text for text in plan.texts if any(glyph in line.glyphs for line in text.setting.lines)]
+    return max(*sizes, *[text.setting.size for text in set_here], 0)
 
 
 def _value_font(plan: PagePlan, writer: ObjectWriter) -> int:
