@@ -28,8 +28,8 @@ _FILTERS = frozenset(
 _MAX_INTEGER, _MIN_INTEGER = 2**31 - 1, -(2**31)
 _MAX_REAL, _MIN_REAL = Decimal("3.403e38"), Decimal("1.175e-38")
 _MAX_STRING, _MAX_OBJECTS, _MAX_DEPTH = 32767, 8_388_607, 28
-# Numbers of ten characters and more, none of which is part of a name or a hexadecimal string.
-_LONG_NUMBER = re.compile(rb"(?<![\w.<+#-])[+-]?(?=[\d.]{10})\d*\.?\d*(?![\w.])")
+# Numbers of ten characters and more, none of which is part of a name.
+_LONG_NUMBER = re.compile(rb"(?<![\w.+#/-])[+-]?(?=[\d.]{10})\d*\.?\d*(?![\w.])")
 _LONG_NAME = re.compile(rb"/([^\s/<>\[\](){}%]{128,})")
 _MIN_SIDE, _MAX_SIDE = 3, 14400
 _BOXES = ("/MediaBox", "/CropBox", "/BleedBox", "/TrimBox", "/ArtBox")
@@ -141,7 +141,8 @@ def _limits(file: Examined) -> Iterator[str]:
     if len(file.objects) > _MAX_OBJECTS:
         yield f"{len(file.objects)} objects"
     # In the bytes as they are written: pikepdf rounds what is too small to nothing.
-    for number, syntax in file.syntax.items():
+    for number, written in file.syntax.items():
+        syntax = _STRINGS.sub(b" ", written)
         yield from (f"object {number}: {found[:20]!r}" for found in _LONG_NUMBER.findall(syntax) if _is_beyond(found))
         yield from (f"object {number}: a name of {len(found)} bytes" for found in _LONG_NAME.findall(syntax))
     for place, value in file.strings:

@@ -17,7 +17,7 @@ from press.conformance_program import read_program, read_unicode_map
 from press.conformance_seal import count_signers
 from press.fonts import FontLibrary
 from press.inspection import check_template
-from tests.press.broken import Change, descriptor, edited, widget
+from tests.press.broken import Change, descriptor, edited, put, root, widget
 from tests.press.broken_cases import BROKEN
 from tests.press.certificates import FOLDER, make_press, print_certificate
 
@@ -63,6 +63,15 @@ def test_a_certificate_without_its_signature_says_so(document: bytes) -> None:
     unsigned = edited(lambda pdf: widget(pdf.Root).__delitem__("/V"))(document)
     (finding,) = [breach for breach in check_document(unsigned) if breach.rule == "coverage"]
     assert finding.en.endswith(": 0 signatures")
+
+
+@pytest.mark.parametrize(
+    "value", [pikepdf.Name("/12345678901"), pikepdf.String("12345678901"), 2147483647, -2147483648]
+)
+def test_digits_that_are_no_number_and_the_greatest_numbers_are_within_the_limits(
+    document: bytes, value: object
+) -> None:
+    assert {breach.rule for breach in check_document(put(root, "/Own", value)(document))} == {"coverage"}
 
 
 def test_data_that_ends_like_a_line_is_no_fault() -> None:
