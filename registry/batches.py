@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, insert, literal_column
+from sqlalchemy import ColumnElement, bindparam, func, insert, literal_column
+from sqlalchemy import select as select_columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -28,6 +29,27 @@ from registry.vault import RecordKey, Vault, place
 
 # The partial index is used only when its condition stands in the query as a literal; of a row aliased as "other".
 _IS_NUMBERED: ColumnElement[bool] = literal_column("other.state = 'numbered'")
+_MINE, _OTHER = table_of(BatchRowRow).alias("mine"), table_of(BatchRowRow).alias("other")
+_CREDENTIALS, _SUCCESSIONS = table_of(CredentialRow), table_of(SuccessionRow)
+_PENDING = (
+    select_columns(_MINE.c.row_number, _OTHER.c.serial)
+    .join(_OTHER, _OTHER.c.live_key == _MINE.c.live_key)
+    .where(_MINE.c.batch_id == bindparam("of_batch"), _OTHER.c.batch_id != bindparam("of_batch"), _IS_NUMBERED)
+)
+# Nobody stands in the way of his own successor.
+_LIVE = (
+    select_columns(_MINE.c.row_number, _CREDENTIALS.c.serial)
+    .join(_CREDENTIALS, _CREDENTIALS.c.live_key == _MINE.c.live_key)
+    .outerjoin(
+        _SUCCESSIONS,
+        (_SUCCESSIONS.c.batch_id == _MINE.c.batch_id)
+        & (_SUCCESSIONS.c.row_number == _MINE.c.row_number)
+        & (_SUCCESSIONS.c.predecessor_id == _CREDENTIALS.c.id),
+    )
+    .where(_MINE.c.batch_id == bindparam("of_batch"), _SUCCESSIONS.c.predecessor_id.is_(None))
+)
+_IN_CHUNK = _MINE.c.chunk_number == bindparam("of_chunk")
+_OBSTACLES, _OBSTACLES_IN_CHUNK = (_PENDING, _LIVE), (_PENDING.where(_IN_CHUNK), _LIVE.where(_IN_CHUNK))
 _KEYS_AT_ONCE = 500
 
 
@@ -297,26 +319,12 @@ def find_obstacles(session: Session, batch_id: int, chunk_number: int | None = N
     Returns:
         The serial that stands in the way, by row number.
     """
-    mine, other = aliased(BatchRowRow), aliased(BatchRowRow, name="other")
-    in_batch = col(mine.batch_id) == batch_id
-    if chunk_number is not None:
-        in_batch &= col(mine.chunk_number) == chunk_number
-    pending = (
-        select(mine.row_number, other.serial)
-        .join(other, col(other.live_key) == mine.live_key)
-        .where(in_batch, other.batch_id != batch_id, _IS_NUMBERED)
-    )
-    # Nobody stands in the way of his own successor.
-    of_row = (col(SuccessionRow.batch_id) == mine.batch_id) & (col(SuccessionRow.row_number) == mine.row_number)
-    is_own = col(SuccessionRow.predecessor_id) == CredentialRow.id
-    live = (
-        select(mine.row_number, CredentialRow.serial)
-        .join(CredentialRow, col(CredentialRow.live_key) == mine.live_key)
-        .outerjoin(SuccessionRow, of_row & is_own)
-        .where(in_batch, col(SuccessionRow.predecessor_id).is_(None))
-    )
-    found = {row_number: serial or "" for row_number, serial in session.exec(pending)}
-    return found | dict(session.exec(live).all())
+    wanted = {"of_batch": batch_id}
+    if chunk_number is None:
+        pending, live = (session.execute(one, wanted) for one in _OBSTACLES)
+    else:
+        pending, live = (session.execute(one, wanted | {"of_chunk": chunk_number}) for one in _OBSTACLES_IN_CHUNK)
+    return {number: serial or "" for found in (pending, live) for number, serial in found}
 
 
 def find_standing(session: Session, live_keys: Iterable[bytes]) -> dict[bytes, str]:

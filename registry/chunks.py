@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, insert, null, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
@@ -43,6 +43,19 @@ _STORED = (
 )
 _OF_CHUNK = _STORED.where(_ROWS.c.chunk_number == bindparam("of_chunk"), _ROWS.c.state == RowState.NUMBERED.value)
 _EVERY_ROW = 1 << 31
+
+# The claim on the title passes from the row to its credential; a successor's when it is sealed.
+_SUCCESSIONS = table_of(SuccessionRow)
+_SUCCESSORS = select_columns(_SUCCESSIONS.c.row_number).where(_SUCCESSIONS.c.batch_id == bindparam("of_batch"))
+_PASS_TITLES = (
+    update(_ROWS)
+    .where(
+        _ROWS.c.batch_id == bindparam("of_batch"),
+        _ROWS.c.chunk_number == bindparam("of_chunk"),
+        _ROWS.c.row_number.not_in(_SUCCESSORS),
+    )
+    .values(live_key=null())
+)
 
 
 class UnknownChunk(InputError):
@@ -264,15 +277,7 @@ def move_chunk(session: Session, chunk: Chunk, to: ChunkState, now: datetime, pa
     values: dict[str, object] = {"state": to.value}
     if to is ChunkState.RESERVED:
         values |= {"reserved_at": now, "pack_name": pack_name}
-        # The claim on the title passes from the row to its credential; a successor's when it is sealed.
-        rows, successions = table_of(BatchRowRow), table_of(SuccessionRow)
-        successors = select_columns(successions.c.row_number).where(successions.c.batch_id == chunk.batch_id)
-        in_chunk = (
-            (rows.c.batch_id == chunk.batch_id)
-            & (rows.c.chunk_number == chunk.number)
-            & rows.c.row_number.not_in(successors)
-        )
-        session.connection().execute(update(rows).where(in_chunk).values(live_key=None))
+        session.connection().execute(_PASS_TITLES, {"of_batch": chunk.batch_id, "of_chunk": chunk.number})
     elif to is ChunkState.ISSUED:
         values["issued_at"] = now
     where = (table.c.batch_id == chunk.batch_id, table.c.number == chunk.number, table.c.state == chunk.state.value)

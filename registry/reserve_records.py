@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import cbor2
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
 from credential.errors import UnavailableError
@@ -40,6 +40,12 @@ FOLDER = "reserved"
 _ROWS, _KEYS, _PACKS = table_of(BatchRowRow), table_of(RecordKeyRow), table_of(PackRow)
 _CREDENTIALS, _SUCCESSIONS = table_of(CredentialRow), table_of(SuccessionRow)
 _BATCHES, _PERSONS = table_of(BatchRow), table_of(PersonRow)
+
+_OWN = (
+    select(_BATCHES.c.sealed, _KEYS.c.wrapped)
+    .join(_KEYS, (_KEYS.c.batch_id == _BATCHES.c.id) & (_KEYS.c.row_number == 0))
+    .where(_BATCHES.c.id == bindparam("of_batch"))
+)
 
 
 class UnknownReserveRecords(UnavailableError):
@@ -213,9 +219,7 @@ def keep_batch(session: Session, batch: Batch) -> KeptBatch:
     """Gather what the database says of an approved batch, as it stands there, sealed."""
     if batch.checker is None or batch.approved_at is None:
         raise AssertionError("nothing is reserved before it is approved")
-    sealed = session.execute(select(_BATCHES.c.sealed).where(_BATCHES.c.id == batch.id)).scalar_one()
-    own = (_KEYS.c.batch_id == batch.id) & (_KEYS.c.row_number == 0)
-    wrapped = session.execute(select(_KEYS.c.wrapped).where(own)).scalar_one()
+    sealed, wrapped = session.execute(_OWN, {"of_batch": batch.id}).one()
     of_batch = _PERSONS.c.id.in_((batch.maker, batch.checker))
     persons = session.execute(select(_PERSONS.c.id, _PERSONS.c.name, _PERSONS.c.created_at).where(of_batch)).all()
     return KeptBatch(
