@@ -1,6 +1,7 @@
 """Proofs of many leaves at once: the same texts as one by one, and as strict about the tiles."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,13 +15,13 @@ from registry.log.tiles import Edge, LogDamaged, Tiles
 
 from .conftest import NOW, ORIGIN, TestLog, some_leaves
 
-LEAVES = some_leaves(0, 66_000)
+LEAVES = some_leaves(0, 1500)
 NOTE = "a checkpoint\n\n— and its signature AAAA\n"
 
 
-def published(size: int) -> dict[str, bytes]:
-    edge, files = Edge(0, (), b"").extend(LEAVES[:size])
-    assert edge.size == size
+def published(leaves: Sequence[bytes]) -> dict[str, bytes]:
+    edge, files = Edge(0, (), b"").extend(leaves)
+    assert edge.size == len(leaves)
     return files
 
 
@@ -36,7 +37,7 @@ def head_over(files: dict[str, bytes], size: int, root: bytes) -> Head:
 @example(size=1280, data=None)
 def test_many_proofs_are_the_texts_of_one_by_one(size: int, data: st.DataObject | None) -> None:
     hashes = [leaf_hash(leaf) for leaf in LEAVES[:size]]
-    head = head_over(published(size), size, root_hash(hashes))
+    head = head_over(published(LEAVES[:size]), size, root_hash(hashes))
     positions = list(range(size))
     if data is not None:
         positions = data.draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=400))
@@ -50,18 +51,19 @@ def test_many_proofs_are_the_texts_of_one_by_one(size: int, data: st.DataObject 
     assert parse_proof(texts[-1]).hashes == inclusion_proof(hashes, checked)
 
 
-@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 66_000])
+@pytest.mark.parametrize("size", [65_536, 65_537, 66_000])
 def test_a_tree_of_three_levels_of_tiles(size: int) -> None:
-    hashes = [leaf_hash(leaf) for leaf in LEAVES[:size]]
-    head = head_over(published(size), size, root_hash(hashes))
+    leaves = some_leaves(0, size)
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+    head = head_over(published(leaves), size, root_hash(hashes))
     ends = [*range(300), *range(size - 600, size), *range(30_000, 30_020)]
-    for position, text in zip(ends, proof_texts(head, [(one, LEAVES[one]) for one in ends]), strict=True):
+    for position, text in zip(ends, proof_texts(head, [(one, leaves[one]) for one in ends]), strict=True):
         verify_inclusion(hashes[position], position, size, parse_proof(text).hashes, head.root)
 
 
 @pytest.mark.parametrize("name", ["tile/0/000", "tile/0/001", "tile/0/002.p/188", "tile/1/000.p/2"])
 def test_no_proof_comes_from_a_tile_that_is_not_the_one_signed(name: str) -> None:
-    files = published(700)
+    files = published(LEAVES[:700])
     root = root_hash([leaf_hash(leaf) for leaf in LEAVES[:700]])
     shuffler = random.Random(name)  # noqa: S311 - a test's choice of bytes
     for at in shuffler.sample(range(len(files[name])), 12):
@@ -76,7 +78,7 @@ def test_a_tree_made_anew_over_other_leaves_does_not_pass() -> None:
     """Every tile fits every other; only the signed root is another."""
     root = root_hash([leaf_hash(leaf) for leaf in LEAVES[1:701]])
     with pytest.raises(LogDamaged, match="not the ones signed"):
-        proof_texts(head_over(published(700), 700, root), list(enumerate(LEAVES[:700])))
+        proof_texts(head_over(published(LEAVES[:700]), 700, root), list(enumerate(LEAVES[:700])))
 
 
 @pytest.mark.parametrize("position", [0, 300, 699])
@@ -85,7 +87,7 @@ def test_a_leaf_that_is_not_the_one_logged_has_no_proof(position: int) -> None:
     placed = list(enumerate(LEAVES[:700]))
     placed[position] = (position, LEAVES[701])
     with pytest.raises(LogDamaged, match="not the ones signed"):
-        proof_texts(head_over(published(700), 700, root), placed)
+        proof_texts(head_over(published(LEAVES[:700]), 700, root), placed)
 
 
 def test_ids_far_apart_are_proven_as_those_side_by_side(testlog: TestLog) -> None:
