@@ -110,21 +110,17 @@ def _issue(settings: Settings, batch_id: int, rows: int) -> Growth:
     raw = [raw_rate(signer, _RAW_SECONDS)[1]]
     opened = _megabytes("VmRSS")
     wall, cpu = time.perf_counter(), time.process_time()
-    chunks: list[tuple[int, float]] = [(0, cpu)]
+    chunks = [(0, cpu)]  # rows of the chunk that ended, and when
     house.engine(line, 1).run(batch_id, lambda done: chunks.append((done, time.process_time())))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     raw.append(raw_rate(signer, _RAW_SECONDS)[1])
-    times = [
-        1e6 * (after[1] - before[1]) / (after[0] - before[0])
-        for before, after in pairwise(chunks)
-        if after[0] > before[0]
-    ]
+    times = [1e6 * (after[1] - before[1]) / after[0] for before, after in pairwise(chunks)]
     quarter = max(1, len(times) // _ENDS)
     return Growth(
         rows=rows,
         clock_us=1e6 * wall / rows,
         cpu_us=1e6 * cpu / rows,
-        first_us=statistics.mean(times[1 : 1 + quarter] or times),
+        first_us=statistics.mean(times[1 : 1 + quarter] or times),  # the first chunk warms the process
         last_us=statistics.mean(times[-quarter:]),
         raw_us=1e6 / statistics.mean(raw),
         opened_mb=opened,

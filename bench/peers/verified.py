@@ -63,8 +63,9 @@ def _verify_signature(document: bytes, ca_cert: bytes) -> None:
     context = ValidationContext(trust_roots=[x509.Certificate.load(ca_cert)], allow_fetching=False)
     try:
         status = validate_pdf_signature(signatures[0], context)
-    except SignatureValidationError as error:
-        raise BadCertificate(f"pyHanko: {error}") from error
+    except (SignatureValidationError, AssertionError) as error:
+        # An assertion of pyHanko's fails where the algorithm that is named is not one of the key's kind.
+        raise BadCertificate(f"pyHanko: {error}" if str(error) else "pyHanko: key and algorithm differ") from error
     if not (status.intact and status.valid and status.trusted):
         raise BadCertificate(f"the signature is not good: {status.summary()}")
     if status.coverage is not SignatureCoverageLevel.ENTIRE_FILE:
