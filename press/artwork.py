@@ -7,6 +7,7 @@ that a page of fine lines stays a few kilobytes.
 
 import io
 import json
+import math
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,8 +27,12 @@ from press.template import Row, Template
 _TAGGING = frozenset({b"BMC", b"BDC", b"EMC", b"MP", b"DP"})
 _UNUSED = frozenset({"/StructParent", "/StructParents", "/PieceInfo", "/Metadata", "/LastModified", "/Name", "/ID"})
 _MAX_DEPTH = 200
+_PATHS = frozenset({b"m", b"l", b"c", b"v", b"y", b"re"})
+_ROUNDING = 0.0075  # points, 2.6 um: a tenth of the finest line
+_MAX_DECIMALS = 6
 _FILL = {1: b"g", 3: b"rg"}
 _STROKE = {1: b"G", 3: b"RG"}
+_SPACES = {b"cs": (b"scn", _FILL), b"CS": (b"SCN", _STROKE)}
 
 
 class ObjectWriter:
@@ -156,26 +161,12 @@ def _take_apart(page: pikepdf.Page, writer: ObjectWriter) -> Drawing:
     resources = dict(page.Resources.items()) if "/Resources" in page else {}
     resources.pop("/ProcSet", None)  # obsolete since PDF 1.4
     plain = _plain_colours(resources.get("/ColorSpace"))
+    rewriter = _Rewriter(plain)
     parts: list[bytes] = []
-    fill, stroke = b"", b""
     for instruction in pikepdf.parse_content_stream(page):
         if isinstance(instruction, pikepdf.ContentStreamInlineImage):
             raise BadTemplate("artwork", "holds an inline image; use an ordinary one", "含内联图像, 请改用普通图像")
-        operator = str(instruction.operator).encode("ascii")
-        if operator in _TAGGING:
-            continue  # the whole drawing is one artifact of the page, and holds no tags of its own
-        operands = list(instruction.operands)
-        if operator in {b"cs", b"CS"}:
-            count = plain.get(str(operands[0]), 0)
-            if operator == b"cs":
-                fill = _FILL.get(count, b"")
-            else:
-                stroke = _STROKE.get(count, b"")
-            if count:
-                continue
-        elif operator in {b"scn", b"SCN"}:
-            operator = (fill if operator == b"scn" else stroke) or operator
-        parts += [*(_operand(operand) + b" " for operand in operands), operator, b"\n"]
+        parts += rewriter.write(str(instruction.operator).encode("ascii"), list(instruction.operands))
     if plain:
         del resources["/ColorSpace"]
     left, bottom, right, top = visible_box(page)
@@ -183,6 +174,60 @@ def _take_apart(page: pikepdf.Page, writer: ObjectWriter) -> Drawing:
     entries = [pikepdf.Name(key).unparse() + b" " + _copy(value, writer, known) for key, value in resources.items()]
     content = b"".join(parts)
     return Drawing(content, b"<<" + b"".join(entries) + b">>", right - left, top - bottom, left, bottom)
+
+
+class _Rewriter:
+    """Writes a content stream's operators again: no tags, plain colours, numbers no longer than they need be.
+
+    Args:
+        plain: components of the colour spaces that plain operators say as well.
+    """
+
+    def __init__(self, plain: Mapping[str, int]) -> None:
+        self._plain = plain
+        self._colour = {b"scn": b"", b"SCN": b""}  # the plain operator that stands for it now
+        self._scales = [1.0]  # of the drawing's units on the page, for each state that was saved
+
+    def write(self, operator: bytes, operands: list[Any]) -> list[bytes]:
+        """Give the operator as it goes into the prefix; nothing if it is left out."""
+        if operator in _TAGGING:
+            return []  # the whole drawing is one artifact of the page, and holds no tags of its own
+        if operator in _PATHS:
+            decimals = _decimals(self._scales[-1])
+            return [*(_rounded(float(operand), decimals) + b" " for operand in operands), operator, b"\n"]
+        if operator in _SPACES:
+            count = self._plain.get(str(operands[0]), 0)
+            setter, plain = _SPACES[operator]
+            self._colour[setter] = plain.get(count, b"")
+            if count:
+                return []
+        self._follow(operator, operands)
+        operator = self._colour.get(operator) or operator
+        return [*(_operand(operand) + b" " for operand in operands), operator, b"\n"]
+
+    def _follow(self, operator: bytes, operands: list[Any]) -> None:
+        """Keep track of the coordinate system."""
+        if operator == b"q":
+            self._scales.append(self._scales[-1])
+        elif operator == b"Q" and len(self._scales) > 1:
+            self._scales.pop()
+        elif operator == b"cm":
+            a, b, c, d = (float(operand) for operand in operands[:4])
+            self._scales[-1] *= max(math.hypot(a, b), math.hypot(c, d))
+
+
+def _decimals(scale: float) -> int:
+    """Give the decimals that put a point within ``_ROUNDING`` of its place on the page."""
+    if scale <= 0:
+        return 0
+    return min(max(math.ceil(-math.log10(2 * _ROUNDING / scale)), 0), _MAX_DECIMALS)
+
+
+def _rounded(value: float, decimals: int) -> bytes:
+    written = b"%.*f" % (decimals, value)
+    if decimals:
+        written = written.rstrip(b"0").rstrip(b".")
+    return b"0" if written == b"-0" else written.replace(b"0.", b".", 1) if abs(value) < 1 else written
 
 
 def _plain_colours(spaces: pikepdf.Object | None) -> dict[str, int]:

@@ -2,9 +2,9 @@
 
 All certificates of a batch carry the prefix when they are handed out, so its
 font is worth a second of work once. Outlines are redrawn with fewer points and
-on a coarser grid, within bounds given on paper: a hundredth of a millimetre is a
-quarter of a dot of a 600-dpi printer. What a certificate brings itself keeps the
-face's own outlines. docs/decisions/0008 has what that costs and saves.
+on a coarser grid, within bounds given on paper that are finer than a 600-dpi
+printer's dot. What a certificate brings itself keeps the face's own outlines.
+docs/decisions/0008 has what that costs and saves.
 """
 
 import math
@@ -19,7 +19,7 @@ from typing import Final
 from press.glyphs import UNITS_PER_EM, Glyph, make_glyph
 from press.pieces import Contour, Point, half_controls, simplified
 
-TOLERANCE_MM: Final = 0.01  # how far an outline may leave the original
+TOLERANCE_MM: Final = 0.015  # how far an outline may leave the original: a third of a dot of a 600-dpi printer
 GRID_MM: Final = 0.022  # and the distance of the lines that its points then come to lie on: less than 1,150 dpi
 _MM_PER_POINT: Final = 25.4 / 72
 _MAX_STEP: Final = 8
