@@ -238,6 +238,27 @@ def test_a_missing_key_is_refused(key: int, claims: Claims) -> None:
         decode_claims(cbor2.dumps(entries, canonical=True))
 
 
+def test_bytes_beyond_64_kib_are_not_even_read(claims: Claims) -> None:
+    with pytest.raises(BadClaims, match="too long"):
+        decode_claims(encode_claims(claims) + bytes(1 << 16))
+
+
+@pytest.mark.parametrize(
+    ("spelt", "otherwise"),
+    [(b"\x04\x01\x05", b"\x04\x18\x01\x05"), (b"\x63111", b"\x78\x03111"), (b"\xb2\x00\x01", b"\xbf\x00\x01")],
+)
+def test_another_encoding_is_refused_by_writing_again_even_if_the_reader_let_it_pass(
+    claims: Claims, spelt: bytes, otherwise: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("credential.claims.decode_map", lambda payload, *_, **__: cbor2.loads(payload))
+    payload = encode_claims(claims)
+    changed = payload.replace(spelt, otherwise, 1) + (b"\xff" if otherwise[0] == 0xBF else b"")
+    assert decode_claims(payload) == claims
+    assert cbor2.loads(changed) == cbor2.loads(payload)
+    with pytest.raises(BadClaims, match="as they read"):
+        decode_claims(changed)
+
+
 def test_an_error_says_nothing_personal(claims: Claims) -> None:
     entries = cbor2.loads(encode_claims(claims))
     entries[7] = {1: "张喆堃", 2: "张喆堃", 3: "330299198604120173", 4: "男"}
