@@ -38,9 +38,10 @@ bench-peers: $(VENV)/.dev ## measure what others make of the same certificate, b
 	@$(BIN)/python -m bench.peers.installing
 	@$(BIN)/python -m bench.peers $(ARGS)
 
-docs: $(VENV)/.dev ## write the list of files and the settings, check the links and the commands that the docs name
+docs: $(VENV)/.dev ## write the lists of files, settings and rules, check the links and the commands that the docs name
 	@$(BIN)/python docs/tree.py
 	@$(BIN)/python -m docs.settings
+	@$(BIN)/python -m docs.rules
 	@$(BIN)/python -m pytest tests/test_docs.py
 
 lock: $(VENV)/.dev ## pin what requirements/*.in ask for, with hashes

@@ -70,6 +70,7 @@ BROKEN: dict[str, list[Change]] = {
     "filters": [
         of_root(lambda one: attachment(one).EF.F.write(b"\x80\x0b\x60\x50\x22\x0c\x0c\x85\x01", filter=Name.LZWDecode)),
         of_root(lambda one: attachment(one).EF.F.write(b"x", filter=Name.Unheard)),
+        of_root(lambda one: attachment(one).EF.F.write(b"x", filter=Name.JPXDecode)),
     ],
     "hexadecimal": [
         bytewise(rb"(/TU<FEFF[0-9A-F]+)[0-9A-F]>", rb"\1 >"),
@@ -107,6 +108,7 @@ BROKEN: dict[str, list[Change]] = {
         put(lambda one: one.Names, "/JavaScript", Dictionary(Names=[])),
     ],
     "optional-content": [put(root, "/OCProperties", Dictionary(OCGs=[]))],
+    "outlines": [put(root, "/Outlines", Dictionary())],
     "alternate-presentations": [
         put(lambda one: one.Names, "/AlternatePresentations", Dictionary()),
         put(page, "/PresSteps", Dictionary()),

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 
+from docs import rules as rules_page
 from press.conformance import RULES, NonconformingDocument, check_document, require_conformance
 from press.conformance_content import read_content
 from press.conformance_metadata import read_xml
@@ -119,6 +120,13 @@ def test_rules_have_clauses_of_the_three_standards_and_names_of_their_own() -> N
     for rule in RULES:
         assert rule.clauses, rule.name
         assert all(clause.startswith(("ISO 19005-3, 6.", "ISO 14289-1, ", "ISO 32000-1, ")) for clause in rule.clauses)
+
+
+def test_the_page_of_rules_is_the_rules() -> None:
+    assert rules_page.PAGE.read_text("utf-8") == rules_page.rewrite(rules_page.PAGE.read_text("utf-8")), (
+        "run: make docs"
+    )
+    assert tuple(rule for _, rules in rules_page.GROUPS for rule in rules) == RULES
 
 
 def test_a_container_of_two_signers_is_counted_as_such() -> None:
