@@ -81,13 +81,28 @@ def _verify_by_openssl(document: bytes, ca_cert: bytes) -> None:
     if start != 0 or second + last != len(document) or (document[first], document[second - 1]) != (0x3C, 0x3E):
         raise BadCertificate("the signature does not cover the entire file")
     container = bytes.fromhex(document[first + 1 : second - 1].decode("ascii"))
+    info = cms.ContentInfo.load(container, strict=False)
+    # OpenSSL goes by the key alone; other readers go by the algorithm that is named.
+    named = info["content"]["signer_infos"][0]["signature_algorithm"].signature_algo
+    if ("ecdsa" in named) != (_signing_key_kind(info) == "ec"):
+        raise BadCertificate(f"the signature names {named}, which is not the key's kind")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "content").write_bytes(document[:first] + document[second:])
-        (folder / "cms").write_bytes(cms.ContentInfo.load(container, strict=False).dump())
+        (folder / "cms").write_bytes(info.dump())
         (folder / "ca").write_text(pem.armor("CERTIFICATE", ca_cert).decode("ascii"), encoding="ascii")
         command = ["openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "cms", "-content", "content"]
         command += ["-CAfile", "ca", "-purpose", "any", "-out", "out"]
         done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         raise BadCertificate(f"openssl refuses the signature: {done.stderr.strip()[:200]}")
+
+
+def _signing_key_kind(info: cms.ContentInfo) -> str:
+    """``rsa`` or ``ec``, of the certificate that the signer is named by."""
+    content = info["content"]
+    serial = content["signer_infos"][0]["sid"].chosen["serial_number"].native
+    for one in content["certificates"]:
+        if one.chosen.serial_number == serial:
+            return str(one.chosen.public_key.algorithm)
+    raise BadCertificate("the signer's certificate is not in the container")
