@@ -34,7 +34,7 @@ from bench.figures import Figures, Opening, Rate, Result, Sizes, Spread, Stage, 
 from bench.installation import ISSUER, PASSPHRASE, TEMPLATE, Installation, in_new_process
 from bench.raw import raw_rate
 from bench.scale import show_scale
-from bench.stopped import Job, StoppedHouse, StoppedPrinter
+from bench.stopped import Job, StoppedHouse, StoppedPrinter, print_jobs
 from bench.stopwatch import Stopwatch
 from bench.surroundings import describe
 from bench.tables import PLAIN_WIDTH, rewrite, show
@@ -235,14 +235,9 @@ class Measurement:
 
 
 def _print_all(press: Press, jobs: Sequence[Job], printed: list[Printed] | None = None) -> None:
-    """Print chunk after chunk, as issuer/printing.py does."""
-    for start in range(0, len(jobs), CHUNK_ROWS):
-        chunk = jobs[start : start + CHUNK_ROWS]
-        press.draw([parts["qr_text"] for _, parts in chunk])
-        for claims, parts in chunk:
-            one = press.print(claims, **parts)
-            if printed is not None:
-                printed.append(one)
+    for one in print_jobs(press, jobs):
+        if printed is not None:
+            printed.append(one)
 
 
 def measure(options: Options, algorithms: Sequence[Algorithm], folder: Path | None, console: Console) -> Figures:

@@ -15,15 +15,17 @@ from credential.model import Claims
 from credential.trust import Role
 from issuer.engine import Publisher, Records, SingleProcess
 from issuer.line import CompiledPrefix, IssuingLine, PrintedDocument, Printer, Proofs, Sequencer
+from issuer.printing import PRINT_AT_ONCE
 from keys.file_signer import FileSigner
 from keys.store import KeyStore
+from press.press import Press, Printed
 from registry.database import Database
 from registry.local_blobs import LocalBlobs
 from registry.vault import RecordKey, Vault
 from service.house import House
 
 RESERVE = "reserve: open rows, write claims and QR codes, leaves (Python)"
-PRINT = "print: open reserved rows, build the pack, seal leaves (Python)"
+PRINT = "print: recall the chunk, open photos, build the pack, seal leaves (Python)"
 
 SQL = "database: statements"
 COMMIT = "database: commits, synced"
@@ -184,22 +186,50 @@ class StoppedPrinter:
         """Of the press."""
         return self._printer.prefix(photo=photo)
 
-    def draw(self, qr_texts: Sequence[str]) -> None:
-        """Draw, and book it."""
-        self._watch.enter(PRESS)
-        self._printer.draw(qr_texts)
-        self._watch.leave()
-
-    def print(
-        self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str
-    ) -> PrintedDocument:
+    def print_many(
+        self,
+        claims: Sequence[Claims],
+        *,
+        photos: Sequence[bytes | None],
+        qr_texts: Sequence[str],
+        messages: Sequence[bytes],
+        proofs: Sequence[str],
+    ) -> Sequence[PrintedDocument]:
         """Print, and book it."""
         if len(self.asked) < self._keep:
-            self.asked.append((claims, {"photo": photo, "qr_text": qr_text, "message": message, "proof": proof}))
+            self.asked += jobs_of(claims, photos=photos, qr_texts=qr_texts, messages=messages, proofs=proofs)
         self._watch.enter(PRESS)
-        printed = self._printer.print(claims, photo=photo, qr_text=qr_text, message=message, proof=proof)
+        printed = self._printer.print_many(claims, photos=photos, qr_texts=qr_texts, messages=messages, proofs=proofs)
         self._watch.leave()
         return printed
+
+
+def jobs_of(
+    claims: Sequence[Claims],
+    *,
+    photos: Sequence[bytes | None],
+    qr_texts: Sequence[str],
+    messages: Sequence[bytes],
+    proofs: Sequence[str],
+) -> list[Job]:
+    """Take what a press was asked to print apart, certificate by certificate."""
+    return [
+        (one, {"photo": photo, "qr_text": text, "message": message, "proof": proof})
+        for one, photo, text, message, proof in zip(claims, photos, qr_texts, messages, proofs, strict=True)
+    ]
+
+
+def print_jobs(press: Press, jobs: Sequence[Job]) -> Iterator[Printed]:
+    """Print as many at once as issuer/printing.py does."""
+    for start in range(0, len(jobs), PRINT_AT_ONCE):
+        some = jobs[start : start + PRINT_AT_ONCE]
+        yield from press.print_many(
+            [claims for claims, _ in some],
+            photos=[parts["photo"] for _, parts in some],
+            qr_texts=[parts["qr_text"] for _, parts in some],
+            messages=[parts["message"] for _, parts in some],
+            proofs=[parts["proof"] for _, parts in some],
+        )
 
 
 class StoppedProofs:

@@ -23,6 +23,7 @@ from asn1crypto import cms, tsp
 
 from bench.figures import Spread
 from bench.installation import ISSUER, PASSPHRASE, TEMPLATE, Installation
+from bench.stopped import Job, jobs_of, print_jobs
 from credential.model import Claims
 from credential.ports import Algorithm
 from credential.profile import SignatureProfile
@@ -39,8 +40,6 @@ from tests.authorities import certificate, outside, serve_tsa, signer, stamp
 SLEEP = 0.05
 WANTED = 300
 PROCESSES = 2
-
-Job = tuple[Claims, dict[str, Any]]
 
 
 def main() -> None:
@@ -157,17 +156,14 @@ class _Recorder:
     def prefix(self, *, photo: bool) -> CompiledPrefix:
         return self._printer.prefix(photo=photo)
 
-    def draw(self, qr_texts: Sequence[str]) -> None:
-        self._printer.draw(qr_texts)
-
-    def print(self, claims: Claims, **parts: Any) -> PrintedDocument:
-        self.asked.append((claims, parts))
-        return self._printer.print(claims, **parts)
+    def print_many(self, claims: Sequence[Claims], **parts: Any) -> Sequence[PrintedDocument]:
+        self.asked += jobs_of(claims, **parts)
+        return self._printer.print_many(claims, **parts)
 
 
 def _print_plain(press: Press, jobs: Sequence[Job]) -> None:
-    for claims, parts in jobs:
-        press.print(claims, **parts)
+    for _ in print_jobs(press, jobs):
+        pass
 
 
 def _print_stamped(press: Press, jobs: Sequence[Job], client: TimestampClient) -> None:

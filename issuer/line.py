@@ -61,14 +61,16 @@ class Printer(Protocol):
         """The prefix for certificates with or without photo."""
         ...
 
-    def draw(self, qr_texts: Sequence[str]) -> None:
-        """Draw the QR codes of certificates that are printed next."""
-        ...
-
-    def print(
-        self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str
-    ) -> PrintedDocument:
-        """Print and sign one certificate."""
+    def print_many(
+        self,
+        claims: Sequence[Claims],
+        *,
+        photos: Sequence[bytes | None],
+        qr_texts: Sequence[str],
+        messages: Sequence[bytes],
+        proofs: Sequence[str],
+    ) -> Sequence[PrintedDocument]:
+        """Print and sign some certificates."""
         ...
 
 

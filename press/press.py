@@ -91,7 +91,9 @@ class SignedTail:
         signature: the signature itself, which a time-stamping authority is shown the digest of.
     """
 
-    def __init__(self, prefix: Prefix, tail: UnsignedTail, cms: CmsTemplate, signer: Signer, room: int) -> None:
+    signature: bytes
+
+    def __init__(self, prefix: Prefix, tail: UnsignedTail, cms: CmsTemplate, room: int) -> None:
         self._prefix = prefix
         self._tail = tail
         self._cms = cms
@@ -101,7 +103,14 @@ class SignedTail:
         self._whole = covered.copy() if cms.digest_name == "sha256" else _fed(prefix.state("sha256"), tail.before)
         covered.update(tail.after)
         self._digest = covered.digest()
-        self.signature = cms.sign(self._digest, signer)
+
+    def sign(self, signer: Signer) -> None:
+        """Sign; only the press calls this, before it hands the certificate out.
+
+        Raises:
+            UnavailableError: the key store does not answer.
+        """
+        self.signature = self._cms.sign(self._digest, signer)
 
     def finish(self, token: bytes = b"") -> Printed:
         """Put the signature's container together, and digest the document.
@@ -152,7 +161,6 @@ class Press:
         self._cache_folder = cache_folder
         self._layouts: dict[bool, _Layout] = {}
         self._plans: dict[bool, PagePlan] = {}
-        self._drawn: dict[str, bytes] = {}
 
     def prefix(self, photo: bool) -> Prefix:  # noqa: FBT001 - the layout's one property
         """Give the prefix of a layout, compiled at most once.
@@ -192,17 +200,26 @@ class Press:
         problems = [_check_slot(slot, values) for slot in plan.slots]
         return [problem for problem in problems if problem is not None]
 
-    def draw(self, qr_texts: Sequence[str]) -> None:
-        """Draw the QR codes of certificates that are printed next: together they take half the time of each alone.
-
-        Raises:
-            SymbolOverflow: a text is too long for the QR code.
-        """
-        self._drawn = dict(zip(qr_texts, self._symbol_image.deflated(qr_texts), strict=True))
-
     def print(self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str) -> Printed:
         """Print and sign one certificate, without a time stamp; arguments and errors are those of :meth:`sign`."""
         return self.sign(claims, photo=photo, qr_text=qr_text, message=message, proof=proof).finish()
+
+    def print_many(
+        self,
+        claims: Sequence[Claims],
+        *,
+        photos: Sequence[bytes | None],
+        qr_texts: Sequence[str],
+        messages: Sequence[bytes],
+        proofs: Sequence[str],
+    ) -> list[Printed]:
+        """Print and sign some certificates, as :meth:`print` does one after the other.
+
+        One step is done for all of them before the next, so that the code and the
+        tables of a step stay in the processor's cache: some sixteen at once take
+        a quarter less time than each alone. Their photos are in memory meanwhile.
+        """
+        return [signed.finish() for signed in self._signed(claims, photos, qr_texts, messages, proofs, 0)]
 
     def sign(  # noqa: PLR0913 - the parts of one certificate
         self,
@@ -231,25 +248,49 @@ class Press:
             SymbolOverflow: the text is too long for the QR code.
             UnavailableError: the key store does not answer.
         """
+        (signed,) = self._signed([claims], [photo], [qr_text], [message], [proof], token_bytes)
+        return signed
+
+    def _signed(  # noqa: PLR0913, PLR0917 - the parts of certificates
+        self,
+        claims: Sequence[Claims],
+        photos: Sequence[bytes | None],
+        qr_texts: Sequence[str],
+        messages: Sequence[bytes],
+        proofs: Sequence[str],
+        token_bytes: int,
+    ) -> list[SignedTail]:
         if self._signer is None or self._cms is None:
             raise MixedUp("a press without a key cannot print", "没有签名密钥, 不能制证")
-        layout = self._layout(photo=photo is not None)
-        self._check_claims(claims, photo, layout.prefix)
-        jpeg = None if photo is None else read_jpeg(photo)
-        values = display_values(self.template, claims)
-        content, glyphs = join_content([slot.piece(values) for slot in layout.slots], layout.pictures(jpeg))
+        layouts = [self._layout(photo=photo is not None) for photo in photos]
+        for one, photo, layout in zip(claims, photos, layouts, strict=True):
+            self._check_claims(one, photo, layout.prefix)
+        jpegs = [None if photo is None else read_jpeg(photo) for photo in photos]
+        shown = [display_values(self.template, one) for one in claims]
+        pieces = [[slot.piece(values) for slot in layout.slots] for layout, values in zip(layouts, shown, strict=True)]
+        contents = [
+            join_content(each, layout.pictures(jpeg)) for each, layout, jpeg in zip(pieces, layouts, jpegs, strict=True)
+        ]
+        pictures = self._symbol_image.deflated(qr_texts)
         room = self._cms.room_for(token_bytes)
-        tail = layout.tail.write(
-            content,
-            glyphs,
-            photo=jpeg,
-            picture=self._drawn.pop(qr_text, b"") or self._symbol_image.deflated([qr_text])[0],
-            message=message,
-            proof=proof.encode("utf-8"),
-            signed_at=claims.issued_at,
-            contents_width=2 * room,
-        )
-        return SignedTail(layout.prefix, tail, self._cms, self._signer, room)
+        signed = []
+        for one, layout, (content, glyphs), jpeg, picture, message, proof in zip(
+            claims, layouts, contents, jpegs, pictures, messages, proofs, strict=True
+        ):
+            tail = layout.tail.write(
+                content,
+                glyphs,
+                photo=jpeg,
+                picture=picture,
+                message=message,
+                proof=proof.encode("utf-8"),
+                signed_at=one.issued_at,
+                contents_width=2 * room,
+            )
+            signed.append(SignedTail(layout.prefix, tail, self._cms, room))
+        for each_signed in signed:
+            each_signed.sign(self._signer)
+        return signed
 
     def _check_claims(self, claims: Claims, photo: bytes | None, prefix: Prefix) -> None:
         if claims.issuer_name != self.look.name:

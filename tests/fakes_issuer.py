@@ -126,8 +126,19 @@ class FakePress:
     def prefix(self, *, photo: bool) -> FakePrefix:
         return FakePrefix(f"%PDF {self.artwork} {'with' if photo else 'without'} photo\n".encode())
 
-    def draw(self, qr_texts: Sequence[str]) -> None:
-        """Nothing to draw: the text stands in the document."""
+    def print_many(
+        self,
+        claims: Sequence[Claims],
+        *,
+        photos: Sequence[bytes | None],
+        qr_texts: Sequence[str],
+        messages: Sequence[bytes],
+        proofs: Sequence[str],
+    ) -> list[FakePrinted]:
+        return [
+            self.print(one, photo=photo, qr_text=text, message=message, proof=proof)
+            for one, photo, text, message, proof in zip(claims, photos, qr_texts, messages, proofs, strict=True)
+        ]
 
     def print(self, claims: Claims, *, photo: bytes | None, qr_text: str, message: bytes, proof: str) -> FakePrinted:
         assert claims.photo_digest == (None if photo is None else hashlib.sha256(photo).digest())

@@ -183,3 +183,38 @@ def test_a_name_in_the_value_font_costs_only_its_glyphs(library: FontLibrary) ->
     press = make_press(library)
     short, long = (len(print_certificate(press, name=name).printed.tail) for name in ("张三", "张三丰"))
     assert 0 < long - short < 1500
+
+
+def test_printed_together_they_are_what_each_is_alone(library: FontLibrary) -> None:
+    press = make_press(library, Algorithm.RSA_2048)
+    each = [print_certificate(press, sample) for sample in SAMPLES]
+    together = press.print_many(
+        [one.claims for one in each],
+        photos=[one.photo for one in each],
+        qr_texts=[one.qr_text for one in each],
+        messages=[one.message for one in each],
+        proofs=[PROOF] * len(each),
+    )
+    assert together == [one.printed for one in each]
+    assert {one.prefix_digest for one in together} == {press.prefix(photo=photo).digest for photo in (True, False)}
+
+
+def test_nothing_is_signed_when_one_of_them_is_mixed_up(library: FontLibrary) -> None:
+    press = make_press(library)
+    each = [print_certificate(press, sample) for sample in ("ordinary", "minority")]
+    with pytest.raises(MixedUp, match="photo"):
+        press.print_many(
+            [one.claims for one in each],
+            photos=[each[0].photo, each[0].photo],
+            qr_texts=[one.qr_text for one in each],
+            messages=[one.message for one in each],
+            proofs=[PROOF] * 2,
+        )
+    with pytest.raises(ValueError, match="argument"):
+        press.print_many(
+            [each[0].claims],
+            photos=[each[0].photo],
+            qr_texts=[one.qr_text for one in each],
+            messages=[each[0].message],
+            proofs=[PROOF],
+        )
