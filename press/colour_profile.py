@@ -1,6 +1,6 @@
 """The sRGB colour profile of the output intent, written from its definition.
 
-A profile of our own is 2.6 KB before compression, holds no date and is the same
+A profile of our own is 604 bytes before compression, holds no date and is the same
 bytes everywhere; the one Pillow would make carries the time of its making.
 Version 2.1 of ICC.1, a matrix and curve profile of IEC 61966-2-1.
 """
@@ -14,7 +14,7 @@ from itertools import product
 from PIL import Image, ImageCms
 
 _NOTICEABLE = 3  # of 255; profiles that call themselves sRGB differ by one or two, Adobe RGB by 40 and more
-_CURVE_POINTS = 1024
+_CURVE_POINTS = 64  # within 1 of 255 of sRGB on the way there and back, as 1,024 are, for a sixth of the bytes
 # The primaries of IEC 61966-2-1, adapted to D50 (Bradford), and the D50 white point.
 _WHITE = (0.9642, 1.0, 0.8249)
 _RED = (0.43607, 0.22249, 0.01392)

@@ -3,7 +3,8 @@
 Pure and quick; prefix, tail and dry layout all follow the same plan.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
@@ -216,9 +217,18 @@ class _Planner:
         field = slot.sources[0].field
         texts = {"statement": self.template.statements, "statement@english": self.template.english_statements}
         if field in texts:
-            # Only the fixed parts: what stands in braces is filled in with other characters.
-            return [part for text in texts[field].values() for part, *_ in Formatter().parse(text)]
+            return _usual(list(texts[field].values()))
         return _SURE.get(field, ())
+
+
+def _usual(texts: Sequence[str]) -> list[str]:
+    """Give what the first text has or half of all: other characters cost less in the few tails that need them.
+
+    Only the fixed parts count: what stands in braces is filled in with other characters.
+    """
+    fixed = ["".join(part for part, *_ in Formatter().parse(text)) for text in texts]
+    shares = Counter(char for text in fixed for char in set(text))
+    return [*fixed[:1], *("".join(char for char in text if 2 * shares[char] >= len(fixed)) for text in fixed[1:])]
 
 
 _SURE: Mapping[str, tuple[str, ...]] = {

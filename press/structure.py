@@ -85,8 +85,10 @@ class StructureTree:
             alt = b"/Alt" + text_string(element.alt) if element.alt else b""
             attributes = b"/A" + element.attributes if element.attributes else b""
             language = b"/Lang(%b)" % element.language.encode("ascii") if element.language else b""
-            writer.bodies[index] = b"<</Type/StructElem/S/%b/P %b/Pg %b/K[%b]%b%b%b>>" % (
-                *(element.tag.encode("ascii"), reference(parent), reference(page)),
+            # Only what has content of its own says which page that is on; /Type is optional (table 323).
+            place = b"/Pg " + reference(page) if element.mcid is not None else b""
+            writer.bodies[index] = b"<</S/%b/P %b%b/K[%b]%b%b%b>>" % (
+                *(element.tag.encode("ascii"), reference(parent), place),
                 *(b" ".join(kids), alt, attributes, language),
             )
             return index

@@ -95,7 +95,7 @@ def test_english_is_tagged_as_english(
         languages = [
             str(one.get("/Lang"))
             for one in pdf.objects
-            if isinstance(one, pikepdf.Dictionary) and one.get("/Type") == "/StructElem" and "/Lang" in one
+            if isinstance(one, pikepdf.Dictionary) and "/S" in one and "/P" in one and "/Lang" in one
         ]
         assert str(pdf.Root.Lang) == "zh-CN"
     assert languages == ["en"] * 6
