@@ -13,6 +13,8 @@ from typing import Any
 import pikepdf
 from pikepdf import Array, Dictionary, Name
 
+from press.conformance_tags import kids
+
 Change = Callable[[bytes], bytes]
 
 
@@ -113,16 +115,16 @@ def appearance(one: Any) -> Any:
 
 
 def document_element(one: Any) -> Any:
-    return one.StructTreeRoot.K[0]
+    return kids(one.StructTreeRoot)[0]
 
 
 def of_tag(tag: str) -> Callable[[Any], Any]:
-    return lambda one: next(kid for kid in document_element(one).K if f"/{tag}" == kid.S)
+    return lambda one: next(kid for kid in kids(document_element(one)) if f"/{tag}" == kid.S)
 
 
 def item(one: Any) -> Any:
     """The first item of the list."""
-    return of_tag("L")(one).K[0]
+    return kids(of_tag("L")(one))[0]
 
 
 def attachment(one: Any) -> Any:
@@ -210,7 +212,7 @@ def swapped_parents(one: Any) -> None:
 
 
 def backwards(one: Any) -> None:
-    document_element(one).K = Array(reversed(list(document_element(one).K)))
+    document_element(one).K = Array(reversed(kids(document_element(one))))
 
 
 def deflated_metadata(document: bytes) -> bytes:

@@ -21,6 +21,7 @@ from press.inspection import check_template
 from tests.press.broken import Change, descriptor, edited, put, root, widget
 from tests.press.broken_cases import BROKEN
 from tests.press.certificates import FOLDER, make_press, print_certificate
+from tests.press.stamped import stamped_certificate
 
 CASES = [
     pytest.param(name, change, id=f"{name}-{number}")
@@ -43,6 +44,10 @@ def rewritten(document: bytes) -> set[str]:
 def test_a_certificate_passes(document: bytes) -> None:
     assert check_document(document) == []
     require_conformance(document)
+
+
+def test_a_stamped_certificate_with_a_chain_passes(library: FontLibrary) -> None:
+    assert check_document(stamped_certificate(library)) == []
 
 
 def test_writing_a_certificate_anew_breaks_the_signature_and_nothing_else(rewritten: set[str]) -> None:
