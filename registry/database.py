@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_CACHE_KIB = 32_000
+"""Of SQLite's pages, for a connection that has written: the indexes that each row goes into, of 100,000 credentials."""
 _MIGRATION_LOCK = 0x79696E7A68656E67  # "yinzheng"
 
 
@@ -112,7 +114,9 @@ class Database:
             self._writing = self._reading = engine
         elif engine.dialect.name == "sqlite":
             # What one row's statement could have to undo is copied for each row: in memory, or it goes to a file.
-            self._writing = engine.execution_options(begin="BEGIN IMMEDIATE", query_only="OFF", temp_store="MEMORY")
+            self._writing = engine.execution_options(
+                begin="BEGIN IMMEDIATE", query_only="OFF", temp_store="MEMORY", cache_size=-_CACHE_KIB
+            )
             self._reading = engine.execution_options(begin="BEGIN", query_only="ON")
         else:
             self._writing = engine

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from registry import engines
-from registry.database import Database, DatabaseUnavailable
+from registry.database import Database, DatabaseUnavailable, Session
+from registry.engines import file_address
 from registry.issuers import list_issuers
 
 THREADS = 60
@@ -81,4 +83,22 @@ def test_who_gets_no_connection_is_told_that_the_database_does_not_answer(
     assert {one.en for one in told} == {"the database does not answer: all connections to it are in use"}
     with database.reading() as session:
         assert list_issuers(session) == []
+    database.close()
+
+
+def test_a_writer_on_sqlite_keeps_what_it_could_undo_in_memory_and_the_indexes_it_has_read(tmp_path: Path) -> None:
+    url = file_address(tmp_path / "registry.sqlite")
+    database = Database(url)
+
+    def pragma(session: Session, name: str) -> int:
+        return int(session.execute(text(f"PRAGMA {name}")).scalar_one())
+
+    with database.reading() as session:
+        assert (pragma(session, "temp_store"), pragma(session, "cache_size")) == (0, -2000)
+    with database.transaction() as session:
+        assert (pragma(session, "temp_store"), pragma(session, "cache_size")) == (2, -32_000)
+        assert (pragma(session, "synchronous"), pragma(session, "secure_delete")) == (2, 1)
+        assert pragma(session, "wal_autocheckpoint") == 16_000
+    with database.reading() as session:
+        assert (pragma(session, "temp_store"), pragma(session, "cache_size")) == (0, -32_000), "it keeps its pages"
     database.close()
