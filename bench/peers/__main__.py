@@ -11,6 +11,7 @@ What was measured is kept in ``.peers/run.jsonl``: a run that was interrupted go
 
 import argparse
 import json
+import logging
 import os
 import statistics
 import sys
@@ -34,6 +35,7 @@ from bench.peers.known import PEERS, Peer, PeerFailed, Running
 from bench.peers.report import publish, show
 from bench.peers.verified import BadCertificate, verify
 from bench.raw import raw_rate
+from bench.stopped import print_jobs
 from bench.surroundings import describe
 from credential.ports import Algorithm
 from keys.file_signer import FileSigner
@@ -163,10 +165,8 @@ class Bench:
 
 
 def _print_all(press: Press, made: Sequence[Certificate]) -> None:
-    """Print a chunk as issuer/printing.py does: its QR codes are drawn together."""
-    press.draw([one.qr_text for one in made])
-    for one in made:
-        one.printed_by(press)
+    for _ in print_jobs(press, [one.job for one in made]):
+        pass
 
 
 def _measurements(bench: Bench, peers: Sequence[Peer]) -> Iterator[tuple[str, Callable[[], Result]]]:
@@ -208,6 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peers = [one for one in PEERS if not asked.peers or one.name in asked.peers]
     seconds = 1.0 if asked.quick else 5.0
     FOLDER.mkdir(exist_ok=True)
+    logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # what it thinks of a peer's signature is told in the table
     load = os.getloadavg()[0]
     kept = Kept(
         FOLDER / "run.jsonl",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.made_up import people
+from bench.stopped import Job
 from credential.claims import encode_claims
 from credential.cose import sign_message, signature_bytes
 from credential.model import Claims, PartialDate, Record
@@ -57,11 +58,16 @@ class Certificate:
     message: bytes
     proof: str
 
+    @property
+    def job(self) -> Job:
+        """It as a press is asked for it."""
+        parts = {"photo": self.photo, "qr_text": self.qr_text, "message": self.message, "proof": self.proof}
+        return self.claims, parts
+
     def printed_by(self, press: Press) -> bytes:
-        """Print it with our press; gives the tail."""
-        return press.print(
-            self.claims, photo=self.photo, qr_text=self.qr_text, message=self.message, proof=self.proof
-        ).tail
+        """Print it with our press, alone; gives the tail."""
+        claims, parts = self.job
+        return press.print(claims, **parts).tail
 
 
 def certificates(press: Press, qr_signer: Signer) -> Iterator[Certificate]:

@@ -14,12 +14,15 @@ ROWS = 7
 
 
 @pytest.fixture(scope="module")
-def growth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Growth]:
+def growth(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path) -> Iterator[Growth]:
     """A batch of a few, prepared and issued in this process, with keys that are deciphered fast."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scale, "_RAW_SECONDS", 0.02)
         patch.setattr("service.house.KeyStore", partial(KeyStore, cost=ScryptCost(2, 8, 1)))
-        settings, batch_id = scale._prepare(tmp_path_factory.mktemp("scale") / "data", Algorithm.P256, ROWS)
+        data = tmp_path_factory.mktemp("scale") / "data"
+        data.mkdir()
+        (data / "cache").symlink_to(cache_folder)
+        settings, batch_id = scale._prepare(data, Algorithm.P256, ROWS)
         yield scale._issue(settings, batch_id, ROWS)
 
 
