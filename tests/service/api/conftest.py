@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,21 @@ def house(two_issuers: Path, tmp_path: Path) -> Iterator[House]:
     made_house.database.close()
 
 
+class Standing:
+    """Stands for what each test has of its own, in routes made once: making them takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self.stands_for: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stands_for, name)
+
+    def now(self) -> datetime:
+        """The moment by the house's clock; asked for when the routes are made."""
+        now: datetime = self.stands_for.now()
+        return now
+
+
 def let_in(_request: Request) -> None:
     """A guard that counts nobody."""
 
@@ -113,14 +129,21 @@ def runner() -> StillRunner:
     return StillRunner()
 
 
-@pytest.fixture
-def app(house: House, runner: StillRunner) -> FastAPI:
-    """The issuing side alone."""
-    made_app = FastAPI()
-    made_app.include_router(issuing_router(house, runner, let_in))
+@pytest.fixture(scope="session")
+def standing() -> tuple[Any, Any, FastAPI]:
+    """The issuing side alone, of whatever house and runner stand in it."""
+    house, runner, made_app = Standing(), Standing(), FastAPI()
+    made_app.include_router(issuing_router(house, runner, let_in))  # type: ignore[arg-type]  # it stands for one
     problems.install(made_app)
     logs.install(made_app)
-    return made_app
+    return house, runner, made_app
+
+
+@pytest.fixture
+def app(house: House, runner: StillRunner, standing: tuple[Any, Any, FastAPI]) -> FastAPI:
+    """The issuing side alone, over the house of this test."""
+    standing[0].stands_for, standing[1].stands_for = house, runner
+    return standing[2]
 
 
 @pytest.fixture
