@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kept_work import keep_statements
+
 # Fixtures for every test; pytest finds them by their names here.
 from tests.postgresql import either_registry, empty_url, postgres_server, postgres_url, registry_url  # noqa: F401 - fixtures
 
@@ -56,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
     settings.load_profile("fixed" if config.getoption("--no-skips") else "default")
     _block_network()
+    keep_statements()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -152,6 +155,24 @@ def shared() -> Path:
     folder = PROJECT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("the folder ../shared is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unpacked_fonts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all tests of a run unpack the fonts: three seconds' work, and a file is named and checked by its digest."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "unpacked-fonts"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory, unpacked_fonts: Path) -> Path:
+    """What the installations of a process keep and could make again: compiled prefixes, and the fonts."""
+    folder = tmp_path_factory.getbasetemp() / "cache-of-the-command-line"
+    folder.mkdir()
+    (folder / "fonts").symlink_to(unpacked_fonts)
     return folder
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from python_calamine import CalamineWorkbook
 
 from service.app import create_app
+from tests.cheap_keys import make_cheap
 from tests.e2e.processes import CommandLine, Ran, qr_text
 from tests.e2e.site import DESK, PHONE, Installation, Visit, free_socket, make_installation, served, visit
 from tests.verifier.gallery import gallery_app
@@ -46,11 +47,9 @@ class Story:
 
 
 @pytest.fixture(scope="session")
-def fonts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where fonts are unpacked, once."""
-    folder = tmp_path_factory.getbasetemp() / "cache-of-the-command-line"
-    folder.mkdir(exist_ok=True)
-    return folder
+def fonts(cache_folder: Path) -> Path:
+    """The cache of all data folders, with the fonts."""
+    return cache_folder
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +66,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory, fonts: Path) -> Comma
     yinzheng.done("issuer", "add", "nb", *ISSUER, "--pdf-key", "p-256")
     yinzheng.done("person", "add", "wang", "--name", "王经办", "--issuer", "nb")
     yinzheng.done("person", "add", "li", "--name", "李审核", "--issuer", "nb")
+    make_cheap(yinzheng.data / "keys", b"known to the tests")
     return yinzheng
 
 

@@ -15,18 +15,16 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request
 from starlette.types import ASGIApp
 
 from credential.ports import Algorithm
-from keys.pkcs8 import ScryptCost
-from keys.store import KeyStore
 from service.house import create_house
 from service.issuers import NewIssuer, add_new_issuer, add_new_person
 from service.settings import Settings
 from templates import sample_folder
+from tests.cheap_keys import cheap_keys
 from tests.service.at_hand import PASSPHRASE, USCC, Ran, id_number, person_row, run, write_sheet
 
 ROWS = 8
 PHONE = (390, 844)
 DESK = (1280, 800)
-CHEAP = ScryptCost(2, 8, 1)
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 _START_SECONDS = 30.0
 _PLENTY = "100000/minute"
@@ -53,8 +51,9 @@ def make_installation(folder: Path, cache: Path, port: int) -> Installation:
     data.mkdir(mode=0o700)
     (data / "cache").symlink_to(cache)
     origin = f"http://127.0.0.1:{port}"
-    house = create_house(Settings(data=data), public_url=origin, passphrase=PASSPHRASE.encode("ascii"))
-    house.__dict__["store"] = KeyStore(house.folder.keys, PASSPHRASE.encode("ascii"), cost=CHEAP)
+    with cheap_keys():
+        house = create_house(Settings(data=data), public_url=origin, passphrase=PASSPHRASE.encode("ascii"))
+        assert house.store.entries()  # opened here, so that the issuer's keys are cheap to open as well
     add_new_issuer(
         house,
         NewIssuer("nb", "示例市人力资源和社会保障局", USCC, "330200", pdf_algorithm=Algorithm.P256, is_sample=True),

@@ -17,13 +17,13 @@ from credential.cose import open_message, sign_message
 from credential.ports import Algorithm, Signer
 from credential.qr import QrClaims, decode_qr_claims, encode_qr_claims, parse_qr_text
 from credential.trust import Role
-from keys.store import KeyStore
 from service.app import create_app
 from service.house import open_house
 from service.issuers import NewIssuer, add_new_issuer
-from tests.e2e.site import CHEAP, DESK, Installation, Visit, free_socket, make_installation, served, visit
+from tests.cheap_keys import cheap_keys
+from tests.e2e.site import DESK, Installation, Visit, free_socket, make_installation, served, visit
 from tests.e2e.test_paper_code import MemorySigner
-from tests.service.at_hand import PASSPHRASE, id_number, person_row
+from tests.service.at_hand import id_number, person_row
 from tests.verifier.gallery import fragment_of
 from verifier.explaining import FACES
 from verifier.reasons import Word
@@ -40,6 +40,7 @@ class Papers:
 
     site: Installation
     addresses: tuple[str, str]
+    api: httpx.Client
     first: Signer
     second: Signer
 
@@ -71,13 +72,14 @@ def papers(tmp_path_factory: pytest.TempPathFactory, fonts: Path, scan: Callable
     listening = free_socket()
     site = make_installation(tmp_path_factory.mktemp("papers"), fonts, listening.getsockname()[1])
     house = open_house(site.settings)
-    house.__dict__["store"] = KeyStore(house.folder.keys, PASSPHRASE.encode("ascii"), cost=CHEAP)
-    add_new_issuer(
-        house, NewIssuer("qz", "示例县人力资源和社会保障局", SECOND_ISSUER, "330203", pdf_algorithm=Algorithm.P256)
-    )
+    with cheap_keys():
+        add_new_issuer(
+            house, NewIssuer("qz", "示例县人力资源和社会保障局", SECOND_ISSUER, "330203", pdf_algorithm=Algorithm.P256)
+        )
     signers = house.store.signer(Role.QR, "nb"), house.store.signer(Role.QR, "qz")
-    with served(create_app(site.settings), listening):
-        yield Papers(site, (scan(site.certificates[0]), scan(site.certificates[1])), *signers)
+    addresses = scan(site.certificates[0]), scan(site.certificates[1])
+    with served(create_app(site.settings), listening), httpx.Client(base_url=site.origin, timeout=30) as api:
+        yield Papers(site, addresses, api, *signers)
 
 
 def unreadable(papers: Papers) -> Iterator[tuple[str, str]]:
@@ -149,7 +151,7 @@ def signed_otherwise(papers: Papers) -> Iterator[tuple[str, str]]:
 
 def says_the_api(papers: Papers, text: str) -> Word:
     """The verdict on a scanned text; one that is longer than any question is no code of ours."""
-    answer = httpx.post(f"{papers.site.origin}/api/v1/verify", json={"qr": text}, timeout=30)
+    answer = papers.api.post("/api/v1/verify", json={"qr": text})
     if answer.status_code == 422:
         assert len(text) > 4096
         return Word.UNKNOWN

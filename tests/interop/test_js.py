@@ -22,8 +22,8 @@ JS = Path(__file__).parent / "js" / "verify.mjs"
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
-    return make_material(tmp_path_factory.mktemp("fonts"))
+def material(unpacked_fonts: Path) -> Material:
+    return make_material(unpacked_fonts)
 
 
 def ask(material: Material, cases: Sequence[Mapping[str, Any]]) -> list[tuple[str, str | None, str]]:

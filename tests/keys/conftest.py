@@ -33,6 +33,6 @@ def store(folder: Path) -> KeyStore:
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> FontLibrary:
+def library(unpacked_fonts: Path) -> FontLibrary:
     fonts = Path(__file__).resolve().parents[2] / "templates" / "fonts"
-    return FontLibrary(fonts, tmp_path_factory.mktemp("fonts"))
+    return FontLibrary(fonts, unpacked_fonts)

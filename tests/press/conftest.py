@@ -8,8 +8,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def font_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("fonts")
+def font_cache(unpacked_fonts: Path) -> Path:
+    return unpacked_fonts
 
 
 @pytest.fixture(scope="session")

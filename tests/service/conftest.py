@@ -1,30 +1,34 @@
 """An installation without certificates and one with a few, made once, copied for every test that changes them."""
 
 import shutil
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from credential.ports import Algorithm
-from keys.pkcs8 import ScryptCost
-from keys.store import KeyStore
 from service.folder import DataFolder
 from service.house import create_house
 from service.issuers import NewIssuer, add_new_issuer, add_new_person
 from service.settings import Settings
+from tests.cheap_keys import cheap_keys
+from tests.kept_work import kept_press
 from tests.service.at_hand import PASSPHRASE, USCC, person_row, run, write_sheet
 
 ROWS = 4
-CHEAP = ScryptCost(2, 8, 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cheap() -> Iterator[None]:
+    """Whatever makes keys here makes them cheap to open, and opens fonts once."""
+    with cheap_keys(), kept_press():
+        yield
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where fonts are unpacked, once."""
-    folder = tmp_path_factory.getbasetemp() / "cache-of-the-command-line"
-    folder.mkdir(exist_ok=True)
-    return folder
+def cache(cache_folder: Path) -> Path:
+    """The cache of all data folders."""
+    return cache_folder
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +41,7 @@ def make_installation(data: Path, cache: Path) -> Path:
     """Make an installation with one issuer and two persons, its keys cheap to open."""
     data.mkdir(mode=0o700)
     (data / "cache").symlink_to(cache)
-    with pytest.MonkeyPatch.context() as doors:
-        doors.setattr("service.house.KeyStore", partial(KeyStore, cost=CHEAP))
+    with cheap_keys():
         house = create_house(
             Settings(data=data), public_url="https://zs.example.gov.cn", passphrase=PASSPHRASE.encode("ascii")
         )

@@ -23,8 +23,8 @@ from service.stamping import StampedBy, stamp_checkpoint
 from service.trust import amend_trust_list
 from tests import authorities
 from tests.authorities import TsaServer
+from tests.cheap_keys import CHEAP
 from tests.service.at_hand import PASSPHRASE, person_row, write_sheet
-from tests.service.conftest import CHEAP
 from tests.verifier.world import DirectReader
 from verifier.reasons import Word
 from verifier.steps import Supplied

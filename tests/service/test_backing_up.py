@@ -30,9 +30,9 @@ from service.issuers import NewIssuer, add_new_issuer, all_issuers
 from service.keeping import verify_whole_log
 from service.restoring import OtherDatabase, Survivors, restore
 from service.settings import Settings
+from tests.cheap_keys import CHEAP
 from tests.postgresql import PostgresServer
 from tests.service.at_hand import PASSPHRASE, USCC, Ran, person_row, run, write_sheet
-from tests.service.conftest import CHEAP
 
 WHO = ("--issuer", "nb", "--as", "wang", "--approve-as", "li")
 

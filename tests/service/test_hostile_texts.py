@@ -21,9 +21,9 @@ from service.limits import Kind
 from service.settings import Settings
 from service.tokens import create_token
 from tests.asgi_client import Client
+from tests.cheap_keys import CHEAP
 from tests.postgresql import ADMIN, PostgresServer, closed_afterwards
 from tests.service.at_hand import PASSPHRASE, USCC
-from tests.service.conftest import CHEAP
 
 SERIAL = "33020020260120000017"
 CODE = "7K3M-9QXA-4TZ2-RB6H"

@@ -11,9 +11,9 @@ from registry.engines import BadDatabaseAddress, read_address
 from service.migrating import BackupNeeded
 from service.registry_address import registry_address
 from service.settings import Settings
+from tests.cheap_keys import CHEAP
 from tests.postgresql import WITH_PASSWORD, PostgresServer, closed_afterwards
 from tests.service.at_hand import USCC, person_row, run, write_sheet
-from tests.service.conftest import CHEAP
 
 SECRET = "p@ss/word: %41"
 

@@ -23,9 +23,9 @@ from service.runner import Runner
 from service.settings import read_settings
 from service.signing_keys import import_chain, make_key, request_for
 from service.trust import renew_trust_list
+from tests.cheap_keys import CHEAP
 from tests.keys.soft_token import LABEL, PIN, SoftToken, Tool
 from tests.service.at_hand import PASSPHRASE, person_row, run, write_sheet
-from tests.service.conftest import CHEAP
 from tests.service.outside_ca import OutsideCa
 from tests.service.test_runner import submitted, until
 

@@ -17,7 +17,6 @@ import pytest
 from credential.cosignature import read_cosignatures, read_witness_key
 from credential.note import parse_checkpoint, parse_note
 from credential.ports import Algorithm
-from keys.pkcs8 import ScryptCost
 from keys.store import KeyStore
 from registry.log.outbox import put_leaves
 from registry.log.reader import NotWitnessed
@@ -31,7 +30,6 @@ from tests.registry.log.conftest import some_leaves
 from tests.service.at_hand import PASSPHRASE, Ran, person_row, run, write_sheet
 
 KEY = re.compile(r"^  (\S+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+)$", re.MULTILINE)
-CHEAP = ScryptCost(2, 8, 1)
 
 
 @dataclass
@@ -105,8 +103,6 @@ def story(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stor
     ours = Bureau(Path(shutil.copytree(made, root / "ours", symlinks=True)), root / "our-witness", "zs.example/w")
     theirs = Bureau(root / "theirs", root / "their-witness", "hr.example/w")
     with pytest.MonkeyPatch.context() as cheap:
-        cheap.setattr("service.house.KeyStore", partial(KeyStore, cost=CHEAP))
-        cheap.setattr("service.witnessing.KeyStore", partial(KeyStore, cost=CHEAP))
         cheap.setattr("service.issuers.CA_ALGORITHM", Algorithm.P256)
         create_house(Settings(data=theirs.data), public_url="https://hr.example", passphrase=PASSPHRASE.encode())
         for bureau in (ours, theirs):

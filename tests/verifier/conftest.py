@@ -56,9 +56,9 @@ def look_at(root: Identity) -> Callable[[bytes], DocumentReport]:
 
 
 @pytest.fixture(scope="session")
-def press(tmp_path_factory: pytest.TempPathFactory) -> Press:
+def press(unpacked_fonts: Path) -> Press:
     fonts = Path(__file__).resolve().parents[2] / "templates" / "fonts"
-    return make_press(FontLibrary(fonts, tmp_path_factory.mktemp("fonts")))
+    return make_press(FontLibrary(fonts, unpacked_fonts))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -23,9 +24,9 @@ from verifier.verdict import Presented
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> list[PrintedSample]:
+def samples(unpacked_fonts: Path) -> list[PrintedSample]:
     """Every sample of both templates: with and without photo, across and upright."""
-    library = FontLibrary(PROJECT / "templates" / "fonts", tmp_path_factory.mktemp("fonts"))
+    library = FontLibrary(PROJECT / "templates" / "fonts", unpacked_fonts)
     made = []
     for one in (template(), training()):
         assert isinstance(one, Template)
