@@ -170,6 +170,8 @@ class _Spans:
 
     def __init__(self, runs: Sequence[Sequence[_Segment]], tolerances: Sequence[float], *, is_halved: bool) -> None:
         self.is_halved = is_halved
+        # In a font a quadratic curve has a point less; a PDF's path writes every curve as a cubic one.
+        self.curve_cost = _CURVE if is_halved else _CUBIC
         segments = [segment for run in runs for segment in run]
         self.starts = np.array([start for start, _, _ in segments], float)
         self.ends = np.array([end for _, _, end in segments], float)
@@ -192,7 +194,7 @@ class _Spans:
             at = self.without_lines(np.nonzero(self.left_in_run >= length)[0], length)
             if length == 1:
                 for index in at:
-                    self.keep(index, 1, _CURVE, self.controls[index])
+                    self.keep(index, 1, self.curve_cost, self.controls[index])
                 continue
             at = self.without_curves(at, length)
             self.take_cubics(at, length)
@@ -230,7 +232,7 @@ class _Spans:
         error = curves.distances(points, _by_length(ends.start, points)).max(axis=1, initial=0)
         is_curve = (ahead > 0) & (back > 0) & (error <= self.tolerances[at])
         for place in np.nonzero(is_curve)[0]:
-            self.keep(at[place], length, _CURVE, controls[place])
+            self.keep(at[place], length, self.curve_cost, controls[place])
         others: Indices = at[~is_curve]
         return others
 

@@ -3,6 +3,7 @@
 import math
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,16 @@ from fontTools.misc.transform import Identity
 from fontTools.pens.recordingPen import DecomposingRecordingPen, RecordingPen
 from fontTools.ttLib.tables._g_l_y_f import Glyph as DecodedGlyph
 
+from press import artwork as artwork_module
+from press import pieces as pieces_module
 from press import prefix as prefix_module
+from press import prefix_cache
+from press import slender as slender_module
 from press.fonts import FontLibrary, Glyph, subset_font
 from press.look import render
 from press.outline import draw_character
 from press.pieces import Piece, half_controls, simplified
+from press.prefix_cache import cache_key
 from press.slender import GRID_MM, TOLERANCE_MM, grid_step, slender
 from press.syntax import POINTS_PER_MM
 from tests.press.certificates import make_press, print_certificate
@@ -226,3 +232,20 @@ def test_a_page_looks_the_same_at_300_dpi(library: FontLibrary, monkeypatch: pyt
     difference[top : top + side, left : left + side] = 0  # the code names the prefix
     assert 0 < difference.max() <= 96
     assert (difference > 48).sum() < 0.0002 * difference.size
+
+
+def test_a_changed_program_compiles_anew(library: FontLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = make_press(library).prefix(photo=True).plan
+    before = cache_key(plan, library)
+    monkeypatch.setattr(prefix_cache, "_code_digest", lambda: "of another program")
+    assert cache_key(plan, library) != before
+
+
+def test_what_compiles_is_in_the_digested_folder() -> None:
+    compiling = (prefix_module, slender_module, pieces_module, artwork_module)
+    assert {Path(module.__file__ or "").parent for module in compiling} == {Path(prefix_cache.__file__).parent}
+
+
+@pytest.mark.parametrize("photo", [True, False])
+def test_a_prefix_stays_small(photo: bool, library: FontLibrary) -> None:  # noqa: FBT001 - pytest's parameter
+    assert len(make_press(library).prefix(photo=photo).content) < 50_000
