@@ -60,6 +60,13 @@ def run(*arguments: str | Path, environ: Mapping[str, str] | None = None) -> Ran
     return Ran(code, out.getvalue(), err.getvalue())
 
 
+def yinzheng(data: Path, *arguments: str | Path) -> Ran:
+    """Run a command over a data folder that must succeed."""
+    ran = run("--data", data, *arguments)
+    assert ran.code == 0, ran
+    return ran
+
+
 def _exit_code() -> int:
     try:
         main()

@@ -93,3 +93,12 @@ def parts(issued_data: Path) -> DataFolder:
 def certificates(issued: Path) -> list[Path]:
     """The PDFs of ``issued``."""
     return sorted((issued.parent / "out").glob("*.pdf"))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, cache: Path) -> Path:
+    """An empty folder to restore into, but for the fonts."""
+    data = tmp_path / "fresh"
+    data.mkdir()
+    (data / "cache").symlink_to(cache)
+    return data

@@ -32,29 +32,14 @@ from service.restoring import OtherDatabase, Survivors, restore
 from service.settings import Settings
 from tests.cheap_keys import CHEAP
 from tests.postgresql import PostgresServer
-from tests.service.at_hand import PASSPHRASE, USCC, Ran, person_row, run, write_sheet
+from tests.service.at_hand import PASSPHRASE, USCC, person_row, run, write_sheet, yinzheng
 
 WHO = ("--issuer", "nb", "--as", "wang", "--approve-as", "li")
-
-
-def yinzheng(data: Path, *arguments: str | Path) -> Ran:
-    ran = run("--data", data, *arguments)
-    assert ran.code == 0, ran
-    return ran
 
 
 def house_of(data: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setenv("YINZHENG_PASSPHRASE", PASSPHRASE)
     return open_house(Settings(data=data))
-
-
-@pytest.fixture
-def fresh(tmp_path: Path, cache: Path) -> Path:
-    """An empty folder to restore into, but for the fonts."""
-    data = tmp_path / "fresh"
-    data.mkdir()
-    (data / "cache").symlink_to(cache)
-    return data
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from service.keeping import verify_whole_log
 from service.recovering import plan_recovery, recover
 from service.settings import Settings
 from service.verifying import open_offline_verifier, open_verifier
-from tests.service.at_hand import PASSPHRASE, Ran, person_row, run, write_sheet
+from tests.service.at_hand import PASSPHRASE, Ran, person_row, run, write_sheet, yinzheng
 from verifier.verdict import Outcome, Verdict
 
 WHO = ("--issuer", "nb", "--as", "wang", "--approve-as", "li")
@@ -40,12 +40,6 @@ class Loss:
     old: list[Path]
     new: list[Path]
     revoked: str
-
-
-def yinzheng(data: Path, *arguments: str | Path) -> Ran:
-    ran = run("--data", data, *arguments)
-    assert ran.code == 0, ran
-    return ran
 
 
 def house_of(data: Path, monkeypatch: pytest.MonkeyPatch) -> House:

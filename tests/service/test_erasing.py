@@ -19,7 +19,7 @@ from service.house import House, open_house
 from service.keeping import verify_whole_log
 from service.settings import Settings
 from service.verifying import open_verifier
-from tests.service.at_hand import PASSPHRASE, Ran, run
+from tests.service.at_hand import PASSPHRASE, Ran, run, yinzheng
 from verifier.reasons import Word
 from verifier.report import Integrity
 from verifier.verdict import Verdict
@@ -32,12 +32,6 @@ REVOKE = ("--reason", "issued-in-error", "--decision", "D1", "--as", "wang", "--
 def house(issued_data: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setenv("YINZHENG_PASSPHRASE", PASSPHRASE)
     return open_house(Settings(data=issued_data))
-
-
-def yinzheng(data: Path, *arguments: str | Path) -> Ran:
-    ran = run("--data", data, *arguments)
-    assert ran.code == 0, ran
-    return ran
 
 
 def erase(data: Path, serial: str) -> Ran:

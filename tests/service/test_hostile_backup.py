@@ -34,15 +34,6 @@ def own(backup: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(backup, tmp_path / "own"))
 
 
-@pytest.fixture
-def fresh(tmp_path: Path, cache: Path) -> Path:
-    """An empty folder to restore into, but for the fonts."""
-    data = tmp_path / "fresh"
-    data.mkdir()
-    (data / "cache").symlink_to(cache)
-    return data
-
-
 @pytest.mark.parametrize(
     ("path", "mode", "why"),
     [

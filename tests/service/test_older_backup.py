@@ -9,15 +9,9 @@ import pytest
 
 from service.backup_store import MANIFEST, BackupStore
 from service.folder import DataFolder
-from tests.service.at_hand import Ran, person_row, run, write_sheet
+from tests.service.at_hand import person_row, run, write_sheet, yinzheng
 
 WHO = ("--as", "wang", "--approve-as", "li")
-
-
-def yinzheng(data: Path, *arguments: str | Path) -> Ran:
-    ran = run("--data", data, *arguments)
-    assert ran.code == 0, ran
-    return ran
 
 
 @dataclass(frozen=True)

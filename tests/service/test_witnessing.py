@@ -30,15 +30,9 @@ from service.witnessing_http import witness_app
 from tests.asgi_client import Client
 from tests.fakes_issuer import MemorySigner
 from tests.registry.log.some_log import AT, FORK, KEY, LOG, NAME, WITNESS, SomeLog
+from tests.registry.log.some_witness import believed_logs  # noqa: F401 - a fixture
 
 SECRET = b"a passphrase of the tests"
-
-
-@pytest.fixture
-def logs(tmp_path: Path) -> KnownLogs:
-    known = KnownLogs(tmp_path / "logs")
-    known.trust(LOG.key)
-    return known
 
 
 @pytest.fixture

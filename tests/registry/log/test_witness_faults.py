@@ -24,25 +24,8 @@ from registry.log.witness import (
     WitnessDamaged,
 )
 from tests.fakes_issuer import MemorySigner
-from tests.registry.log.some_log import AT, FORK, KEY, LOG, NAME, WITNESS, SomeLog
-
-
-@pytest.fixture
-def logs(tmp_path: Path) -> KnownLogs:
-    known = KnownLogs(tmp_path / "logs")
-    known.trust(LOG.key)
-    return known
-
-
-@pytest.fixture
-def witness(tmp_path: Path, logs: KnownLogs) -> LogWitness:
-    assert logs.all()
-    return LogWitness(tmp_path / "logs", NAME, KEY)
-
-
-def size_of(logs: KnownLogs, origin: str = LOG.origin) -> int:
-    return next(one.size for one in logs.all() if one.origin == origin)
-
+from tests.registry.log.some_log import AT, FORK, LOG, NAME, WITNESS, SomeLog
+from tests.registry.log.some_witness import believed_logs, one_witness, size_of  # noqa: F401 - fixtures
 
 DAMAGES: dict[str, Callable[[str], str]] = {
     "empty": lambda _: "",
