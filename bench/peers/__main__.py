@@ -48,6 +48,7 @@ REPEATS = 3
 JOBS = 60  # of a peer; the press is asked for another person each time
 OURS = 300  # certificates by our press, before and after each repetition
 PIPELINE_ROWS = 1_000
+_OURS = ("press", "pipeline")
 _JAVA_WARM = 4  # times as long as others: its compiler works while it runs
 _FONTS = ROOT / "templates" / "fonts"
 _ASCII_ONLY = (
@@ -170,8 +171,7 @@ def _print_all(press: Press, made: Sequence[Certificate]) -> None:
 
 
 def _measurements(bench: Bench, peers: Sequence[Peer]) -> Iterator[tuple[str, Callable[[], Result]]]:
-    yield "press", bench.ours
-    yield "pipeline", bench.pipeline
+    yield from zip(_OURS, (bench.ours, bench.pipeline), strict=True)
     for peer in peers:
         yield peer.name, partial(bench.peer, peer)
 
@@ -179,7 +179,7 @@ def _measurements(bench: Bench, peers: Sequence[Peer]) -> Iterator[tuple[str, Ca
 def measure(kept: Kept, algorithms: Sequence[Algorithm], peers: Sequence[Peer], seconds: float, folder: Path) -> None:
     """Measure what has not been measured yet, telling how far it is."""
     for algorithm in algorithms:
-        names = ("press", "pipeline", *(peer.name for peer in peers))
+        names = (*_OURS, *(peer.name for peer in peers))
         if all(kept.has(algorithm.value, name) for name in names):
             continue
         with tempfile.TemporaryDirectory(prefix="yinzheng-peers-", dir=folder) as temporary:
@@ -216,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if asked.fresh:
         kept.path.unlink(missing_ok=True)
-    kept.resume()
+    kept.resume(len(algorithms) * (len(peers) + len(_OURS)))
     measure(kept, algorithms, peers, seconds, asked.folder or FOLDER)
     command = " ".join(["python -m bench.peers", *(arguments if arguments is not None else sys.argv[1:])])
     where = describe(FOLDER, command=command, load_before=load, rows=JOBS, repeats=REPEATS)

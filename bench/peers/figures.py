@@ -76,10 +76,14 @@ class Kept:
     asked: dict[str, Any]
     results: list[Result] = field(default_factory=list)
 
-    def resume(self) -> None:
-        """Take what an earlier run measured, if it was asked for the same; forget it if not."""
+    def resume(self, measurements: int) -> None:
+        """Take what an interrupted run measured, if it was asked for the same; forget it if not, or if it was whole.
+
+        Args:
+            measurements: that make a whole run.
+        """
         lines = self.path.read_text("utf-8").splitlines() if self.path.is_file() else []
-        if lines and json.loads(lines[0]) == self.asked:
+        if lines and json.loads(lines[0]) == self.asked and len(lines) - 1 < measurements:
             self.results = [Result.of(json.loads(line)) for line in lines[1:]]
         else:
             self.path.write_text(json.dumps(self.asked) + "\n", encoding="utf-8")

@@ -44,6 +44,7 @@ _HEADS = (
         "bytes without photo",
     ),
 )
+_FIRST_DECADE = -1  # the chart begins at a tenth of a certificate a second
 _PHOTO = 39_038  # every photo of the made-up people has this length
 
 
@@ -82,7 +83,7 @@ def chart(results: Sequence[Result]) -> str:
     measured = [one for one in results if one.runs]
     most = max(one.spread("cpu")[1] for one in measured)
     decades = math.ceil(math.log10(most))
-    scale = (wide - left - 90) / decades
+    scale = (wide - left - 90) / (decades - _FIRST_DECADE)
     parts: list[str] = []
     y = top
     for algorithm, group in groupby(measured, key=lambda result: result.algorithm):
@@ -90,21 +91,21 @@ def chart(results: Sequence[Result]) -> str:
         y += 16
         for one in sorted(group, key=lambda result: result.spread("cpu")[1]):
             rate = one.spread("cpu")[1]
-            width = max(1.0, math.log10(max(rate, 1.0)) * scale)
+            width = max(1.0, (math.log10(rate) - _FIRST_DECADE) * scale)
             ours = " ours" if one.name in _OURS else ""
             parts += [
-                f'<text x="{left - 8}" y="{y + 14}" class="name">{escape(_name(one, 0))}</text>',
+                f'<text x="{left - 8}" y="{y + 14}" class="name">{escape(_short_name(one))}</text>',
                 f'<rect x="{left}" y="{y + 3}" width="{width:.1f}" height="15" class="bar{ours}"/>',
                 f'<text x="{left + width + 6:.1f}" y="{y + 14}" class="rate">{_short(rate)}</text>',
             ]
             y += step
         y += 18
     lines = []
-    for decade in range(decades + 1):
-        x = left + scale * decade
+    for decade in range(_FIRST_DECADE, decades + 1):
+        x = left + scale * (decade - _FIRST_DECADE)
         lines += [
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top - 12}" y2="{y - 14}" class="grid"/>',
-            f'<text x="{x:.1f}" y="{top - 18}" class="tick">{10**decade:,}</text>',
+            f'<text x="{x:.1f}" y="{top - 18}" class="tick">{10.0**decade:,g}</text>',
         ]
     style = (
         "text{font:13px sans-serif;fill:#1f2328}.key{font-weight:bold}.name{text-anchor:end}.tick{text-anchor:middle;"
@@ -190,6 +191,15 @@ def _name(one: Result, language: int) -> str:
         if marks and language == 0
         else (f"{one.title} ({', '.join(marks)})" if marks else one.title)
     )
+
+
+def _short_name(one: Result) -> str:
+    """What stands beside a bar."""
+    if one.name in _OURS:
+        return " ".join(_OURS[one.name])
+    if one.only_signs:
+        return f"{one.title}，仅签名 signing only"
+    return f"{one.title}，调优 tuned" if one.tuned[0] else one.title
 
 
 def _short(rate: float) -> str:

@@ -157,17 +157,27 @@ def result(name: str, rate: float, *, tuned: tuple[str, str] = ("", ""), algorit
 def test_an_interrupted_run_goes_on_and_another_one_begins_anew(tmp_path: Path) -> None:
     path, asked = tmp_path / "run.jsonl", {"keys": ["p-256"], "seconds": 1.0}
     first = Kept(path, asked)
-    first.resume()
+    first.resume(2)
     first.add(result("a", 5))
 
     again, other = Kept(path, asked), Kept(path, {**asked, "seconds": 5.0})
-    again.resume()
+    again.resume(2)
 
     assert again.results == [result("a", 5)]
     assert again.has("p-256", "a")
     assert not again.has("rsa-2048", "a")
-    other.resume()
+    other.resume(2)
     assert other.results == []
+
+
+def test_a_run_that_was_whole_is_measured_again(tmp_path: Path) -> None:
+    first, again = Kept(tmp_path / "run.jsonl", {"seconds": 1.0}), Kept(tmp_path / "run.jsonl", {"seconds": 1.0})
+    first.resume(1)
+    first.add(result("a", 5))
+
+    again.resume(1)
+
+    assert again.results == []
 
 
 def test_a_line_says_median_least_and_most_and_how_many_times_our_press_makes() -> None:
