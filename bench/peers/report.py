@@ -1,8 +1,7 @@
 """The figures of the peers as tables, in Chinese and English, and as a bar chart."""
 
 import math
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -86,7 +85,7 @@ def chart(results: Sequence[Result]) -> str:
     scale = (wide - left - 90) / (decades - _FIRST_DECADE)
     parts: list[str] = []
     y = top
-    for algorithm, group in groupby(measured, key=lambda result: result.algorithm):
+    for algorithm, group in _by_key(measured):
         parts.append(f'<text x="12" y="{y + 6}" class="key">{algorithm}</text>')
         y += 16
         for one in sorted(group, key=lambda result: result.spread("cpu")[1]):
@@ -122,8 +121,8 @@ def chart(results: Sequence[Result]) -> str:
 def show(results: Sequence[Result], where: Surroundings, console: Console) -> None:
     """Print the tables for people."""
     console.print(about(where, "en"), markup=False)
-    for algorithm, group in groupby(results, key=lambda result: result.algorithm):
-        print_table(console, algorithm, table(list(group), "en"))
+    for algorithm, group in _by_key(results):
+        print_table(console, algorithm, table(group, "en"))
     for line in against_tuned(results, "en"):
         console.print(line, markup=False)
     for note in notes(results, "en"):
@@ -136,8 +135,8 @@ def publish(results: Sequence[Result], where: Surroundings) -> None:
     for language, page in PAGES.items():
         image = "images/peers.svg" if page.parent.name == "docs" else "../docs/images/peers.svg"
         parts = [about(where, language), f"![每 CPU 秒证书数 certificates a CPU-second]({image})"]
-        for algorithm, group in groupby(results, key=lambda result: result.algorithm):
-            parts.append(titled(algorithm, table(list(group), language)))
+        for algorithm, group in _by_key(results):
+            parts.append(titled(algorithm, table(group, language)))
         parts += ["\n".join(lines) for lines in (against_tuned(results, language), notes(results, language)) if lines]
         page.write_text(between(page.read_text("utf-8"), MARKS, parts), encoding="utf-8")
 
@@ -145,7 +144,7 @@ def publish(results: Sequence[Result], where: Surroundings) -> None:
 def against_tuned(results: Sequence[Result], language: str) -> list[str]:
     """Say for each kind of key how our press stands to the best that Python's libraries reach after tuning."""
     lines = []
-    for algorithm, group in groupby(results, key=lambda result: result.algorithm):
+    for algorithm, group in _by_key(results):
         tuned = [one for one in group if one.runs and one.tuned[0]]
         if not tuned:
             continue
@@ -191,6 +190,12 @@ def _name(one: Result, language: int) -> str:
         if marks and language == 0
         else (f"{one.title} ({', '.join(marks)})" if marks else one.title)
     )
+
+
+def _by_key(results: Sequence[Result]) -> Iterator[tuple[str, list[Result]]]:
+    """The results of each kind of key, in the order in which the keys came; a run may have been interrupted."""
+    for algorithm in dict.fromkeys(one.algorithm for one in results):
+        yield algorithm, [one for one in results if one.algorithm == algorithm]
 
 
 def _short_name(one: Result) -> str:
