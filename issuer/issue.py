@@ -43,12 +43,12 @@ from credential.model import Claims, PartialDate
 from credential.profile import SignatureProfile
 from credential.qr import fit_qr_payload, qr_text
 from credential.serial import identifier, new_verification_code
-from issuer.batch import BindingChanged, require_binding
+from issuer.batch import require_binding
 from issuer.line import CompiledPrefix, IssuingLine, PrintedDocument, Printer, Proofs, Sequencer
 from issuer.numbering import ALREADY_ISSUED, void_numbers
 from issuer.office import BEIJING
 from issuer.predecessor import PREDECESSOR_CHANGED, split_changed
-from issuer.printing import print_all
+from issuer.printing import PrefixChanged, print_all, store_prefixes
 from issuer.succession import supersede
 from registry import history
 from registry.batches import Batch, find_obstacles, get_batch
@@ -66,7 +66,7 @@ from registry.database import Session
 from registry.history import HistoryKind
 from registry.log.outbox import put_leaves
 from registry.packs import Pack, PackDamaged, PackWriter, item_place, read_pack
-from registry.prefixes import read_prefix, store_prefix
+from registry.prefixes import read_prefix
 from registry.reserve_records import store_reserve_records
 from registry.reserved import Remembered, read_chunk, recall_chunk
 from registry.status.slots import Slot, allocate_slots
@@ -76,6 +76,7 @@ __all__ = [
     "CompiledPrefix",
     "IssuingLine",
     "NotApproved",
+    "PrefixChanged",
     "PrintedDocument",
     "Printer",
     "Proofs",
@@ -176,7 +177,7 @@ def finish_chunk(line: IssuingLine, batch_id: int, number: int, remembered: Reme
 
     Raises:
         NotLogged: step 2 was left out.
-        BindingChanged: the press has not the prefix that was reserved.
+        PrefixChanged: the press has not the prefix that was reserved.
         UnavailableError: a store does not answer or holds something else; run it again.
     """
     office = line.office
@@ -305,7 +306,7 @@ def _print_pack(
     """Do steps 3 and 4; None when another worker stored the pack first."""
     blobs, name = line.office.blobs, chunk.pack_name or ""
     proofs = line.proofs.proofs([one.issue_leaf for one in reserved])
-    _store_prefixes(line, chunk, reserved)
+    store_prefixes(line, chunk, reserved)
     memory = bytearray()
     with suppress(IndexError):  # the last chunk's, unless another thread has it in hand
         memory = line.pack_memory.pop()
@@ -320,14 +321,6 @@ def _print_pack(
         is_new = blobs.create(name, [content])
     line.pack_memory.append(memory)
     return pack if is_new else None
-
-
-def _store_prefixes(line: IssuingLine, chunk: Chunk, reserved: Sequence[ReservedCredential]) -> None:
-    needed = {one.prefix_digest for one in reserved}
-    for photo in {one.photo is not None for one in reserved}:
-        needed.discard(store_prefix(line.office.blobs, line.printer.prefix(photo=photo).content))
-    if needed:
-        raise BindingChanged(chunk.batch_id, ["template"])
 
 
 def _read_back(line: IssuingLine, name: str, reserved: Sequence[ReservedCredential]) -> tuple[Pack, SignatureProfile]:

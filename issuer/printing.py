@@ -9,16 +9,46 @@ reserved still, and the next run prints it from the start.
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from credential.errors import RefusedError
 from credential.model import Claims
 from credential.ports import Blobs
 from issuer.line import IssuingLine, PrintedDocument, SignedDocument, Stamping
+from registry.chunks import Chunk
 from registry.credentials import ReservedCredential
 from registry.packs import item_place
+from registry.prefixes import store_prefix
 
 _READ_AT_ONCE = 1 << 20
 """Bytes of a photo pack: the photos of some thirty rows, which stand one behind the other."""
 PRINT_AT_ONCE = 16
 """Certificates; enough for what a press saves by it, few enough to lie in the processor's cache."""
+
+
+class PrefixChanged(RefusedError):
+    """A chunk was reserved for another prefix than this program prints; its signed claims name that one."""
+
+    code = "prefix-changed"
+
+    def __init__(self, chunk: Chunk) -> None:
+        super().__init__(
+            f"part {chunk.number} of batch {chunk.batch_id} was begun by another release, whose page its claims name; "
+            "put that release back, resume the batch, and upgrade again",
+            f"批次 {chunk.batch_id} 第 {chunk.number} 段由其他版本的程序开始办理,其证书数据已绑定该版本的版面;"
+            "请换回该版本并继续该批次,完成后再升级",
+        )
+
+
+def store_prefixes(line: IssuingLine, chunk: Chunk, reserved: Sequence[ReservedCredential]) -> None:
+    """Store the prefixes that a chunk is printed on, before its files are.
+
+    Raises:
+        PrefixChanged: the chunk was reserved for others.
+    """
+    needed = {one.prefix_digest for one in reserved}
+    for photo in {one.photo is not None for one in reserved}:
+        needed.discard(store_prefix(line.office.blobs, line.printer.prefix(photo=photo).content))
+    if needed:
+        raise PrefixChanged(chunk)
 
 
 def print_all(

@@ -35,9 +35,9 @@ _CODES: Mapping[int, str] = {
         "no-pending-key no-root-here nonconforming-document not-a-demo-folder not-approved not-correctable not-logged "
         "not-own-trust-list not-printed not-stamped-yet not-the-draft not-to-hand-over nothing-to-hand-over "
         "nothing-to-issue nothing-to-recover other-database other-old-size own-log-key predecessor-changed "
-        "proposal-decided public-url-fixed record-erased refused request-runs restored-forked root-in-data-folder "
-        "root-not-confirmed root-still-needed same-name serials-exhausted signing-cert-revoked state-moved "
-        "status-is-final succession-under-way template-changing title-taken token-key-exists too-few-witnesses "
+        "prefix-changed proposal-decided public-url-fixed record-erased refused request-runs restored-forked "
+        "root-in-data-folder root-not-confirmed root-still-needed same-name serials-exhausted signing-cert-revoked "
+        "state-moved status-is-final succession-under-way template-changing title-taken token-key-exists too-few-witnesses "
         "trust-list-expired trust-list-not-signed trust-list-older trust-list-twice witness-exists witness-taken"
     ),
     413: "body-too-large document-too-large file-too-large",

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from credential.model import Claims
-from issuer.batch import BindingChanged, approve, submit
-from issuer.issue import WrongPack, finish_chunk, issue_chunk, reserve_chunk
+from issuer.batch import approve, submit
+from issuer.issue import PrefixChanged, WrongPack, finish_chunk, issue_chunk, reserve_chunk
 from registry.batches import Batch
 from registry.blob_names import MissingBlob
 from registry.chunks import read_rows
@@ -236,6 +236,6 @@ def test_a_press_that_was_changed_after_reserve_prints_nothing(tmp_path: Path) -
     reserve_chunk(house.line, batch.id, 1)
     house.log.sequence(house.clock.now())
     house.press.artwork = "another"
-    with pytest.raises(BindingChanged, match="template"):
+    with pytest.raises(PrefixChanged, match="put that release back"):
         finish_chunk(house.line, batch.id, 1)
     assert house.press.printed == []
