@@ -32,13 +32,14 @@ _CODES: Mapping[int, str] = {
         "change-not-allowed changes-owed data-folder-in-use digest-differs erase-after-printing erasure-decided "
         "erasure-waits key-file-exists key-not-announced key-of-the-service key-state key-still-signs "
         "kind-not-in-token listed-as-revoked log-fork-found log-fork-seen log-shrank mirror-ahead mirror-differs "
-        "no-pending-key no-root-here nonconforming-document not-a-demo-folder not-approved not-correctable not-logged "
-        "not-own-trust-list not-printed not-stamped-yet not-the-draft not-to-hand-over nothing-to-hand-over "
-        "nothing-to-issue nothing-to-recover other-database other-old-size own-log-key predecessor-changed "
-        "prefix-changed proposal-decided public-url-fixed record-erased refused request-runs restored-forked "
-        "root-in-data-folder root-not-confirmed root-still-needed same-name serials-exhausted signing-cert-revoked "
-        "state-moved status-is-final succession-under-way template-changing title-taken token-key-exists too-few-witnesses "
-        "trust-list-expired trust-list-not-signed trust-list-older trust-list-twice witness-exists witness-taken"
+        "no-pending-key no-root-here nonconforming-document not-a-demo-folder not-approved not-correctable "
+        "not-logged not-own-trust-list not-printed not-stamped-yet not-the-draft not-to-hand-over "
+        "nothing-to-hand-over nothing-to-issue nothing-to-recover other-database other-old-size own-log-key "
+        "predecessor-changed prefix-changed proposal-decided public-url-fixed record-erased refused request-runs "
+        "restored-forked root-in-data-folder root-not-confirmed root-still-needed same-name serials-exhausted "
+        "signing-cert-revoked state-moved status-is-final succession-under-way template-changing title-taken "
+        "token-key-exists too-few-witnesses trust-list-expired trust-list-not-signed trust-list-older "
+        "trust-list-twice witness-exists witness-taken"
     ),
     413: "body-too-large document-too-large file-too-large",
     415: "unsupported-media-type",
