@@ -35,8 +35,8 @@ SKIPPED_MODULE = 'import pytest\n\npytest.importorskip("no_such_module")\n'
 
 def outcomes(folder: Path, everything: str, *workers: str) -> str:
     (folder / "tests").mkdir()
-    for file in (CONFTEST, CONFTEST.with_name("postgresql.py")):
-        shutil.copy(file, folder / "tests")
+    for name in ("conftest.py", "postgresql.py", "kept_work.py"):
+        shutil.copy(CONFTEST.with_name(name), folder / "tests")
     (folder / "tests" / "test_skips.py").write_text(SKIPS)
     (folder / "tests" / "test_skipped_module.py").write_text(SKIPPED_MODULE)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]

@@ -2,20 +2,20 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from credential.leaves import LeafKind, parse_leaf
-from credential.ports import Algorithm
+from credential.ports import Algorithm, Signer
 from credential.trust import Role
 from keys.entry import KeyState
 from keys.pkcs11_signer import end_sessions
 from keys.store import KeyStore
 from keys.token_errors import TokenUnavailable, WrongPin
-from press.press import Press
+from press.cms import CmsTemplate
 from registry.log.outbox import logged_leaves
 from service import batches
 from service.house import House, open_house
@@ -107,21 +107,21 @@ def expect_each_once(house: House, batch_id: int, folder: Path) -> None:
 
 
 class Puller:
-    """Pulls the token out after so many certificates were printed."""
+    """Pulls the token out after so many certificates were signed."""
 
     def __init__(self, token: SoftToken, after: int) -> None:
         self._token = token
         self._left = after
-        self._print: Callable[..., object] = Press.print
+        self._sign = CmsTemplate.sign
 
     def install(self, doors: pytest.MonkeyPatch) -> None:
-        def print_and_pull(press: Press, *words: object, **named: object) -> object:
+        def pull_and_sign(template: CmsTemplate, digest: bytes, signer: Signer) -> bytes:
             if self._left == 0:
                 self._token.take_away()
             self._left -= 1
-            return self._print(press, *words, **named)
+            return self._sign(template, digest, signer)
 
-        doors.setattr(Press, "print", print_and_pull)
+        doors.setattr(CmsTemplate, "sign", pull_and_sign)
 
 
 @pytest.mark.parametrize("after", range(ROWS))
