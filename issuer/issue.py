@@ -52,7 +52,7 @@ from issuer.printing import PrefixChanged, print_all, store_prefixes
 from issuer.succession import supersede
 from registry import history
 from registry.batches import Batch, find_obstacles, get_batch
-from registry.chunks import Chunk, NumberedRow, StoredRow, get_chunk, move_chunk, read_rows
+from registry.chunks import Chunk, NumberedRow, StoredRow, get_chunk, move_chunk, read_chunk_rows
 from registry.credentials import (
     FoundCredential,
     NewCredential,
@@ -142,7 +142,7 @@ def reserve_chunk(line: IssuingLine, batch_id: int, number: int) -> Remembered |
         if batch.state is not BatchState.APPROVED:
             raise NotApproved(batch_id)
         require_binding(office, batch)
-        rows = read_rows(session, office.vault, batch_id, number)
+        rows = read_chunk_rows(session, office.vault, batch_id, number)
         obstacles = find_obstacles(session, batch_id, number)
         predecessors, changed = split_changed(session, batch_id)
         taken = [NumberedRow(row.row_number, row.serial, row.version) for row in rows if row.row_number in obstacles]

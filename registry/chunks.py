@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, null, update
@@ -37,10 +38,10 @@ _STORED = (
     )
     .join(_KEYS, (_KEYS.c.batch_id == _ROWS.c.batch_id) & (_KEYS.c.row_number == _ROWS.c.row_number))
     .outerjoin(_PACKS, _PACKS.c.id == _ROWS.c.photo_pack_id)
-    .where(_ROWS.c.batch_id == bindparam("of_batch"), _ROWS.c.row_number > bindparam("after"))
-    .order_by(_ROWS.c.row_number)
-    .limit(bindparam("most"))
+    .where(_ROWS.c.batch_id == bindparam("of_batch"))
 )
+_IN_ORDER = _STORED.where(_ROWS.c.row_number > bindparam("after")).order_by(_ROWS.c.row_number).limit(bindparam("most"))
+# Not ordered here: SQLite would go through the whole batch by number instead of looking the chunk up.
 _OF_CHUNK = _STORED.where(_ROWS.c.chunk_number == bindparam("of_chunk"), _ROWS.c.state == RowState.NUMBERED.value)
 _EVERY_ROW = 1 << 31
 
@@ -140,22 +141,15 @@ class Chunk:
     pack_name: str | None
 
 
-def read_rows(  # noqa: PLR0913 - all but three are optional
-    session: Session,
-    vault: Vault,
-    batch_id: int,
-    chunk_number: int | None = None,
-    *,
-    after: int = 0,
-    limit: int | None = None,
+def read_rows(
+    session: Session, vault: Vault, batch_id: int, *, after: int = 0, limit: int | None = None
 ) -> list[StoredRow]:
-    """Read and open the rows of a batch, or the numbered ones of one chunk, by row number.
+    """Read and open the rows of a batch, by row number.
 
     Args:
         session: to read in.
         vault: opens the rows.
         batch_id: the batch.
-        chunk_number: None for every row.
         after: a row number; only later rows are read.
         limit: at most that many rows.
 
@@ -163,11 +157,17 @@ def read_rows(  # noqa: PLR0913 - all but three are optional
         RecordErased: a row's key was destroyed.
     """
     wanted = {"of_batch": batch_id, "after": after, "most": _EVERY_ROW if limit is None else limit}
-    if chunk_number is None:
-        found = session.execute(_STORED, wanted)
-    else:
-        found = session.execute(_OF_CHUNK, wanted | {"of_chunk": chunk_number})
-    return [_stored(vault, row) for row in found]
+    return [_stored(vault, row) for row in session.execute(_IN_ORDER, wanted)]
+
+
+def read_chunk_rows(session: Session, vault: Vault, batch_id: int, number: int) -> list[StoredRow]:
+    """Read and open the numbered rows of a chunk, by row number.
+
+    Raises:
+        RecordErased: a row's key was destroyed.
+    """
+    found = session.execute(_OF_CHUNK, {"of_batch": batch_id, "of_chunk": number})
+    return sorted([_stored(vault, row) for row in found], key=attrgetter("row_number"))
 
 
 def number_rows(session: Session, batch: Batch, numberings: Sequence[Numbering]) -> None:

@@ -174,11 +174,11 @@ def read_reserved(session: Session, vault: Vault, batch_id: int, chunk_number: i
             & (col(RecordKeyRow.row_number) == CredentialRow.row_number),
         )
         .outerjoin(PackRow, col(PackRow.id) == BatchRowRow.photo_pack_id)
-        .where(CredentialRow.batch_id == batch_id, CredentialRow.chunk_number == chunk_number)
-        .order_by(col(CredentialRow.row_number))
+        .where(BatchRowRow.batch_id == batch_id, BatchRowRow.chunk_number == chunk_number)
     )
     found = []
-    for row, wrapped, pack, batch_row in session.exec(query):
+    # Ordered here: SQLite would go through the whole batch by number instead of looking the chunk up.
+    for row, wrapped, pack, batch_row in sorted(session.exec(query), key=lambda one: one[0].row_number):
         key = open_record_key(vault, row, wrapped)
         claims, qr_text = open_sealed(key, row)
         photo = None

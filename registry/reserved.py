@@ -8,6 +8,7 @@ correction in it, the chunk is read anew, as after a crash and in another proces
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from sqlalchemy import bindparam, select
 from sqlmodel import Session
@@ -20,15 +21,19 @@ from registry.chunks import Chunk, StoredRow
 from registry.columns import table_of
 from registry.credentials import NewCredential, ReservedCredential, read_reserved
 from registry.reserve_records import Reservation, ReserveRecord, keep_batch, read_reservation
-from registry.tables import CredentialRow, RecordKeyRow
+from registry.tables import BatchRowRow, CredentialRow, RecordKeyRow
 from registry.vault import Vault
 
-_CREDENTIALS, _KEYS = table_of(CredentialRow), table_of(RecordKeyRow)
+_CREDENTIALS, _KEYS, _ROWS = table_of(CredentialRow), table_of(RecordKeyRow), table_of(BatchRowRow)
+_ITS_ROW = (_CREDENTIALS.c.batch_id == _ROWS.c.batch_id) & (_CREDENTIALS.c.row_number == _ROWS.c.row_number)
 _CHANGING = (
     select(_CREDENTIALS.c.id, _CREDENTIALS.c.row_number, _CREDENTIALS.c.live_key, _KEYS.c.wrapped)
-    .join(_KEYS, (_KEYS.c.batch_id == _CREDENTIALS.c.batch_id) & (_KEYS.c.row_number == _CREDENTIALS.c.row_number))
-    .where(_CREDENTIALS.c.batch_id == bindparam("of_batch"), _CREDENTIALS.c.chunk_number == bindparam("of_chunk"))
-    .order_by(_CREDENTIALS.c.row_number)
+    .select_from(_ROWS)
+    .join(
+        _CREDENTIALS, (_CREDENTIALS.c.batch_id == _ROWS.c.batch_id) & (_CREDENTIALS.c.row_number == _ROWS.c.row_number)
+    )
+    .join(_KEYS, (_KEYS.c.batch_id == _ROWS.c.batch_id) & (_KEYS.c.row_number == _ROWS.c.row_number))
+    .where(_ROWS.c.batch_id == bindparam("of_batch"), _ROWS.c.chunk_number == bindparam("of_chunk"))
 )
 """All that may change of a reserved chunk, and that printing would have to know; the rest stands still by trigger."""
 
@@ -79,7 +84,8 @@ def recall_chunk(session: Session, batch: Batch, chunk: Chunk, remembered: Remem
     """Give what is remembered of a chunk; None when the database says anything else by now."""
     rows, news = remembered.rows, remembered.news
     ids, changing = [], []
-    for credential_id, *others in session.execute(_CHANGING, {"of_batch": batch.id, "of_chunk": chunk.number}):
+    found = session.execute(_CHANGING, {"of_batch": batch.id, "of_chunk": chunk.number})
+    for credential_id, *others in sorted(found, key=attrgetter("row_number")):
         ids.append(credential_id)
         changing.append(tuple(others))
     known = [(row.row_number, new.live_key, row.wrapped) for row, new in zip(rows, news, strict=True)]

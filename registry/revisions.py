@@ -26,6 +26,7 @@ from registry.packs import Pack, PackDamaged, item_place
 from registry.prefixes import read_prefix
 from registry.tables import (
     BatchRow,
+    BatchRowRow,
     ChunkRow,
     ChunkState,
     CredentialFileRow,
@@ -125,11 +126,17 @@ def newest_files(session: Session, vault: Vault, chunk: IssuedChunk) -> list[Kep
             (col(RecordKeyRow.batch_id) == CredentialRow.batch_id)
             & (col(RecordKeyRow.row_number) == CredentialRow.row_number),
         )
-        .where(CredentialRow.batch_id == chunk.batch_id, CredentialRow.chunk_number == chunk.number)
-        .order_by(col(CredentialRow.row_number), col(CredentialFileRow.revision))
+        .join(
+            BatchRowRow,
+            (col(BatchRowRow.batch_id) == CredentialRow.batch_id)
+            & (col(BatchRowRow.row_number) == CredentialRow.row_number),
+        )
+        .where(BatchRowRow.batch_id == chunk.batch_id, BatchRowRow.chunk_number == chunk.number)
     )
     found = []
-    for _, rows in groupby(session.exec(query), key=lambda row: row[0].row_number):
+    # Ordered here: SQLite would go through the whole batch by number instead of looking the chunk up.
+    in_order = sorted(session.exec(query), key=lambda row: (row[0].row_number, row[1].revision))
+    for _, rows in groupby(in_order, key=lambda row: row[0].row_number):
         files = list(rows)
         row, newest, _, wrapped = files[-1]
         try:

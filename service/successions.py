@@ -16,7 +16,7 @@ from issuer.line import IssuingLine
 from issuer.predecessor import require_valid, succeed
 from press.press import Press
 from registry.batches import get_batch
-from registry.chunks import StoredRow, read_rows
+from registry.chunks import StoredRow, read_chunk_rows, read_rows
 from registry.credentials import FoundCredential, chunk_of, find_by_id, get_credential
 from registry.packs import item_place
 from registry.service_tables import SuccessionKind
@@ -216,7 +216,7 @@ def _line(house: House, found: FoundCredential) -> tuple[IssuingLine, Press]:
 
 def _row_of(house: House, found: FoundCredential) -> StoredRow:
     with house.database.reading() as session:
-        rows = read_rows(session, house.vault, found.batch_id, chunk_of(session, found))
+        rows = read_chunk_rows(session, house.vault, found.batch_id, chunk_of(session, found))
     return next(row for row in rows if row.row_number == found.row_number)
 
 
